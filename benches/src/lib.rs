@@ -1,0 +1,1 @@
+//! Criterion benches of the libraries; see the `benches/` directory of this package.

@@ -1,0 +1,1 @@
+//! Epoch clock and fakes.
