@@ -1,0 +1,38 @@
+//! `cargo xtask demo`.
+
+use clap::Args as ClapArgs;
+
+use crate::{
+    needs::{self, Consent},
+    privilege::Privilege,
+    shell::Cmd,
+    steps::Steps,
+    workspace::Workspace,
+};
+
+/// Show a pair failing over, in a throw-away lab on this machine.
+///
+/// Builds `director` in release and runs `director demo`. keepalived is installed if it is missing
+/// (asks first), to run the same failures beside it. Everything after `--` goes to `director demo`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    consent: Consent,
+    #[arg(last = true)]
+    demo: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    let mut steps = Steps::default();
+    if let Err(error) = needs::ensure(&needs::LAB, args.consent) {
+        steps.not_run("comparison with keepalived", &format!("{error:#}"));
+    }
+    let privilege = Privilege::obtain("the demo (network namespaces, raw sockets)")?;
+    steps.cmd("build", &Cmd::cargo("build --release -p director"));
+    let director = Cmd::new(workspace.release("director"))
+        .arg("demo")
+        .args(&args.demo);
+    steps.cmd("demo", &privilege.wrap(director));
+    steps.finish()
+}

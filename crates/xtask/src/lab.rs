@@ -1,0 +1,37 @@
+//! `cargo xtask lab`.
+
+use clap::Args as ClapArgs;
+
+use crate::{
+    needs::{self, Consent},
+    privilege::Privilege,
+    shell::Cmd,
+    steps::Steps,
+    workspace::Workspace,
+};
+
+/// Measure in the lab: outages as a client sees them, beside keepalived.
+///
+/// Builds `lab` and `director` in release and runs `lab` with the words that follow, for example
+/// `cargo xtask lab failover`; `cargo xtask lab -- --help` lists what it can do.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    consent: Consent,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    lab: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    needs::ensure(&needs::LAB, args.consent)?;
+    let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
+    let mut steps = Steps::default();
+    steps.cmd(
+        "build",
+        &Cmd::cargo("build --release -p locum-lab -p director"),
+    );
+    let lab = Cmd::new(workspace.release("lab")).args(&args.lab);
+    steps.cmd("lab", &privilege.wrap(lab));
+    steps.finish()
+}

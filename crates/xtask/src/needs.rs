@@ -1,0 +1,161 @@
+//! Debian packages that a verb needs: found missing, explained, asked for, installed.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+};
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::{
+    privilege::Privilege,
+    shell::{Cmd, which},
+};
+
+/// May we install without asking?
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Consent {
+    /// Install what is missing without asking (also if the environment variable CI is set)
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Consent {
+    fn given(self) -> bool {
+        self.yes || in_ci()
+    }
+
+    /// Lets the person decide; nothing but a clear yes is one.
+    pub(crate) fn ask(self, question: &str) -> anyhow::Result<bool> {
+        if self.given() {
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            println!("{question} There is nobody to ask here: run again with --yes.");
+            return Ok(false);
+        }
+        print!("{question} [y/N] ");
+        std::io::stdout().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(is_yes(&answer))
+    }
+}
+
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// A program and the Debian package it is in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+/// What the lab runs beside our own code.
+pub(crate) const LAB: [Need; 2] = [
+    Need {
+        program: "ip",
+        package: "iproute2",
+        why: "shows the state of a lab host",
+    },
+    Need {
+        program: "keepalived",
+        package: "keepalived",
+        why: "the peer that director is tested and measured against",
+    },
+];
+
+/// Installing keepalived starts it if this file exists, and only then: its unit and its init script
+/// both have that condition, and the package ships no such file.
+const KEEPALIVED_CONF: &str = "/etc/keepalived/keepalived.conf";
+
+/// Makes sure of `needs`; says nothing if all are there.
+///
+/// # Errors
+/// If one is missing and cannot, or must not, be installed.
+pub(crate) fn ensure(needs: &[Need], consent: Consent) -> anyhow::Result<()> {
+    let missing: Vec<Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| which(need.program).is_none())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("Missing on this machine:");
+    missing
+        .iter()
+        .for_each(|need| println!("  {:<12} {}", need.package, need.why));
+    if which("apt-get").is_none() {
+        bail!("only Debian and Ubuntu are known here (no apt-get): install these yourself");
+    }
+    let keepalived = missing.iter().any(|need| need.package == "keepalived");
+    if keepalived {
+        if Path::new(KEEPALIVED_CONF).exists() {
+            bail!(
+                "{KEEPALIVED_CONF} exists, so installing keepalived would start it: do it yourself"
+            );
+        }
+        println!("keepalived stays off: its service does nothing without {KEEPALIVED_CONF}");
+    }
+    if !consent.ask("Install with apt-get?")? {
+        bail!("not installed; by hand: {}", install(&missing));
+    }
+    let privilege = Privilege::obtain("installing packages")?;
+    // A third-party source that does not answer must not stop an install from Debian's.
+    if let Err(error) = privilege.wrap(apt("update")).run() {
+        println!("apt-get update: {error}; going on with the lists that are there");
+    }
+    privilege.wrap(install(&missing)).run()
+}
+
+fn install(needs: &[Need]) -> Cmd {
+    apt("install --yes --no-install-recommends").args(needs.iter().map(|need| need.package))
+}
+
+/// `apt-get` that asks nothing and waits for ever for nothing.
+fn apt(verb: &str) -> Cmd {
+    Cmd::new("env")
+        .arg("DEBIAN_FRONTEND=noninteractive")
+        .arg("apt-get")
+        .words("-o DPkg::Lock::Timeout=120 -o Acquire::http::Timeout=30 -o Acquire::Retries=2")
+        .words(verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        assert!(is_yes("y\n") && is_yes(" YES \n"));
+        assert!(!is_yes("\n") && !is_yes("n\n") && !is_yes("yesterday\n"));
+    }
+
+    #[test]
+    fn what_is_there_is_not_asked_for() {
+        let shell = Need {
+            program: "sh",
+            package: "dash",
+            why: "always there",
+        };
+        ensure(&[shell], Consent { yes: false }).unwrap();
+    }
+
+    #[test]
+    fn the_install_command_names_every_package() {
+        let line = install(&LAB).to_string();
+        assert!(
+            line.contains("--no-install-recommends iproute2 keepalived"),
+            "{line}"
+        );
+    }
+}

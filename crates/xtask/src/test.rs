@@ -1,0 +1,47 @@
+//! `cargo xtask test`.
+
+use clap::Args as ClapArgs;
+
+use crate::{
+    needs::{self, Consent},
+    privilege::Privilege,
+    shell::Cmd,
+    steps::Steps,
+    tally::Tally,
+};
+
+/// Run every test and every example in the documentation.
+///
+/// Installs keepalived and iproute2 if they are missing (asks first), then runs `cargo test` over
+/// the workspace with all features. Lab tests run as root in network namespaces of their own.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    consent: Consent,
+    /// Run only tests whose name contains this
+    filter: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    step(&mut steps, args.consent, args.filter.as_deref());
+    steps.finish()
+}
+
+/// The one way tests are run, here and in CI.
+pub(crate) fn step(steps: &mut Steps, consent: Consent, filter: Option<&str>) {
+    steps.step("test", || {
+        needs::ensure(&needs::LAB, consent)?;
+        let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
+        let mut cmd = Cmd::cargo("test --workspace --all-features --no-fail-fast").args(filter);
+        if let Some((key, value)) = privilege.runner(&Cmd::new("rustc").arg("-vV").ask()?) {
+            cmd = cmd.env(key, value);
+        }
+        let mut tally = Tally::default();
+        let result = cmd.run_seeing(|line| tally.see(line));
+        match result {
+            Ok(()) => Ok(tally.to_string()),
+            Err(error) => Err(error.context(tally.to_string())),
+        }
+    });
+}
