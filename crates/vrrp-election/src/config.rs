@@ -2,7 +2,6 @@
 
 use core::num::NonZeroU8;
 use core::time::Duration;
-use std::net::IpAddr;
 
 use locum_vrrp_wire::{AdvertInterval, Priority};
 use thiserror::Error;
@@ -22,7 +21,10 @@ pub enum Preempt {
 
 /// How long the kernel may keep the addresses without hearing from the election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "these are all the choices there are")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "these are all the choices there are"
+)]
 pub enum LeasePolicy {
     /// The shortest lease that never ends before a backup may take over: interval × (missed adverts + 1) and one
     /// renewal period, in whole seconds, at least 3 s.
@@ -35,7 +37,10 @@ pub enum LeasePolicy {
 
 /// When a new Master tells the neighbours again, after the first second's announcements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "two plain settings, each optional")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "two plain settings, each optional"
+)]
 pub struct AnnounceSchedule {
     /// Once more, this long after becoming Master.
     pub again_after: Option<Duration>,
@@ -45,7 +50,10 @@ pub struct AnnounceSchedule {
 
 impl Default for AnnounceSchedule {
     fn default() -> Self {
-        Self { again_after: Some(Duration::from_secs(5)), refresh: None }
+        Self {
+            again_after: Some(Duration::from_secs(5)),
+            refresh: None,
+        }
     }
 }
 
@@ -63,7 +71,6 @@ impl Default for AnnounceSchedule {
 pub struct Config {
     pub(crate) interval: AdvertInterval,
     pub(crate) priority: Priority,
-    pub(crate) source: Option<IpAddr>,
     pub(crate) addresses: u16,
     pub(crate) preempt: Preempt,
     pub(crate) startup_delay: Duration,
@@ -71,3 +78,131 @@ pub struct Config {
     pub(crate) lease: LeasePolicy,
     pub(crate) announce: AnnounceSchedule,
 }
+
+/// A parameter that no virtual router can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Priority 0 says "I stop"; nobody is configured with it.
+    #[error("a priority is a number from 1 to 255")]
+    PriorityZero,
+    /// The lease would end before a backup may take over, so that nobody had the addresses in between.
+    #[error("a lease must be at least {minimum:?} with this interval and number of missed adverts")]
+    LeaseTooShort {
+        /// The shortest that would do.
+        minimum: Duration,
+    },
+}
+
+impl Config {
+    /// How often a running lease is renewed.
+    pub const RENEWAL: Duration = Duration::from_secs(1);
+
+    /// A router that advertises every `interval` with `priority`, and otherwise has the standard's defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::PriorityZero`].
+    pub const fn new(interval: AdvertInterval, priority: Priority) -> Result<Self, ConfigError> {
+        if priority.is_stop() {
+            return Err(ConfigError::PriorityZero);
+        }
+        Ok(Self {
+            interval,
+            priority,
+            addresses: 1,
+            preempt: Preempt::Allow {
+                delay: Duration::ZERO,
+            },
+            startup_delay: Duration::ZERO,
+            missed_adverts: DEFAULT_MISSED_ADVERTS,
+            lease: LeasePolicy::Auto,
+            announce: AnnounceSchedule {
+                again_after: Some(Duration::from_secs(5)),
+                refresh: None,
+            },
+        })
+    }
+
+    /// How many addresses the router holds: with more of them, a leaving Master lingers longer.
+    #[must_use]
+    pub const fn addresses(mut self, count: u16) -> Self {
+        self.addresses = count;
+        self
+    }
+
+    /// Whether a lesser Master may be preempted.
+    #[must_use]
+    pub const fn preempt(mut self, preempt: Preempt) -> Self {
+        self.preempt = preempt;
+        self
+    }
+
+    /// How long after start-up no mastership is taken.
+    #[must_use]
+    pub const fn startup_delay(mut self, delay: Duration) -> Self {
+        self.startup_delay = delay;
+        self
+    }
+
+    /// How many advertisements may be missed before the Master is taken for dead (3 in the standards).
+    #[must_use]
+    pub const fn missed_adverts(mut self, count: NonZeroU8) -> Self {
+        self.missed_adverts = count;
+        self
+    }
+
+    /// When the neighbours are told again.
+    #[must_use]
+    pub const fn announce(mut self, schedule: AnnounceSchedule) -> Self {
+        self.announce = schedule;
+        self
+    }
+
+    /// How long the kernel may keep the addresses on its own. Set it after the number of missed adverts, which it
+    /// depends on.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::LeaseTooShort`].
+    pub fn lease(mut self, lease: LeasePolicy) -> Result<Self, ConfigError> {
+        let minimum = self.shortest_lease();
+        if matches!(lease, LeasePolicy::Fixed(fixed) if fixed < minimum) {
+            return Err(ConfigError::LeaseTooShort { minimum });
+        }
+        self.lease = lease;
+        Ok(self)
+    }
+
+    /// What the router advertises every.
+    #[must_use]
+    pub const fn interval(&self) -> AdvertInterval {
+        self.interval
+    }
+
+    /// The priority it starts with.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// The lease its addresses get; `None` if they are held for ever.
+    #[must_use]
+    pub fn lease_duration(&self) -> Option<Duration> {
+        match self.lease {
+            LeasePolicy::Auto => Some(self.shortest_lease()),
+            LeasePolicy::Fixed(lease) => Some(lease),
+            LeasePolicy::Off => None,
+        }
+    }
+
+    fn shortest_lease(&self) -> Duration {
+        let takeover = self.interval.duration() * (u32::from(self.missed_adverts.get()) + 1);
+        let whole = (takeover + Self::RENEWAL)
+            .as_nanos()
+            .div_ceil(1_000_000_000);
+        Duration::from_secs(u64::try_from(whole).unwrap_or(u64::MAX).max(3))
+    }
+}
+
+const DEFAULT_MISSED_ADVERTS: NonZeroU8 = NonZeroU8::MIN.saturating_add(2);

@@ -1,0 +1,87 @@
+//! Holding the addresses by a lease, and what happens when it ends or fails.
+
+use std::time::Instant;
+
+use super::{Election, RETRY};
+use crate::config::Config;
+use crate::interface::{Action, HoldId, Reason, State, Timer};
+
+/// The addresses are asked for, or held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hold {
+    pub(super) id: HoldId,
+    pub(super) until: Option<Instant>,
+}
+
+impl Election {
+    pub(super) fn acquire(&mut self, now: Instant) {
+        self.holds += 1;
+        self.hold_as(now, HoldId(self.holds));
+    }
+
+    pub(super) fn renew(&mut self, now: Instant) {
+        if let Some(hold) = self.hold {
+            self.hold_as(now, hold.id);
+        }
+    }
+
+    fn hold_as(&mut self, now: Instant, id: HoldId) {
+        let until = self.config.lease_duration().map(|lease| now + lease);
+        self.hold = Some(Hold { id, until });
+        self.push(Action::Hold { id, until });
+        if until.is_some() {
+            self.timers.set(Timer::Renew, now + Config::RENEWAL);
+        }
+    }
+
+    pub(super) fn release(&mut self) {
+        if self.hold.take().is_some() {
+            self.timers.stop(Timer::Renew);
+            self.timers.stop(Timer::Linger);
+            self.push(Action::Release);
+        }
+    }
+
+    pub(super) fn is_held_as(&self, id: HoldId) -> bool {
+        self.hold.is_some_and(|hold| hold.id == id)
+    }
+
+    pub(super) fn held(&mut self, now: Instant) {
+        self.retry = RETRY.0;
+        if self.state == State::Preempting {
+            self.become_master(now, Reason::MasterLesser);
+        }
+    }
+
+    pub(super) fn hold_failed(&mut self, now: Instant) {
+        self.stats.holds_failed += 1;
+        if matches!(self.state, State::Preempting | State::Master) {
+            self.faults.addresses = true;
+            self.faults_changed(now);
+        }
+    }
+
+    pub(super) fn lapse_if_past(&mut self, now: Instant) {
+        if self
+            .hold
+            .and_then(|hold| hold.until)
+            .is_some_and(|until| now >= until)
+        {
+            self.lapse(now);
+        }
+    }
+
+    /// The kernel has taken the addresses away, or is about to: somebody else has them by now.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        self.stats.leases_lapsed += 1;
+        match self.state {
+            State::Initialize | State::Fault => {}
+            State::Backup => self.release(),
+            State::Preempting | State::Master => {
+                self.release();
+                self.become_backup(now, Reason::LeaseLapsed);
+            }
+            State::Leaving => self.left(now),
+        }
+    }
+}

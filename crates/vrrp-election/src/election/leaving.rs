@@ -1,0 +1,72 @@
+//! Handing over: saying goodbye, and answering until the successor does.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use locum_vrrp_wire::Priority;
+
+use super::Election;
+use crate::interface::{Action, Advert, Reason, State, Timer};
+
+/// How long a former Master goes on answering after its successor's first advertisement, and how much longer for each
+/// address that the successor has to add.
+const LINGER: Duration = Duration::from_millis(50);
+const LINGER_PER_ADDRESS: Duration = Duration::from_micros(500);
+/// The shortest and the longest wait for a successor.
+const WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+impl Election {
+    pub(super) fn leave(&mut self, now: Instant, reason: Reason) {
+        for timer in [Timer::Announce, Timer::Advertise] {
+            self.timers.stop(timer);
+        }
+        self.say_goodbye();
+        let interval = self.config.interval.duration();
+        let wait = interval * 2 + self.skew(Priority::MIN);
+        self.timers.set(Timer::Advertise, now + interval);
+        self.timers
+            .set(Timer::Leave, now + wait.clamp(WAIT.0, WAIT.1));
+        self.transition(State::Leaving, reason);
+    }
+
+    pub(super) fn say_goodbye(&mut self) {
+        self.stats.priority_zero_sent += 1;
+        self.push(Action::Advertise(Priority::STOP));
+    }
+
+    pub(super) fn leaving_hears(&mut self, now: Instant, advert: Advert) {
+        if !advert.priority.is_stop() && !self.is_succeeded() {
+            self.watch.master = Some(super::MasterSeen {
+                source: advert.source,
+                priority: advert.priority,
+                at: now,
+            });
+            self.timers.stop(Timer::Advertise);
+            self.timers.set(Timer::Leave, now + self.linger());
+        }
+    }
+
+    /// The wait is over, or there is nothing to wait for.
+    pub(super) fn left(&mut self, now: Instant) {
+        let reason = if self.is_succeeded() {
+            Reason::Succeeded
+        } else {
+            Reason::NoSuccessor
+        };
+        self.release();
+        self.timers.stop_all();
+        if self.started {
+            self.begin(now, reason);
+        } else {
+            self.transition(State::Initialize, reason);
+        }
+    }
+
+    const fn is_succeeded(&self) -> bool {
+        self.watch.master.is_some()
+    }
+
+    pub(super) fn linger(&self) -> Duration {
+        LINGER + LINGER_PER_ADDRESS * u32::from(self.config.addresses)
+    }
+}

@@ -1,0 +1,84 @@
+//! The election's timers, and which of them is next.
+
+use std::time::Instant;
+
+use crate::interface::{Deadline, Timer};
+
+/// In the order in which timers due at the same moment are served.
+const ORDER: [Timer; 9] = [
+    Timer::Leave,
+    Timer::Linger,
+    Timer::Advertise,
+    Timer::MasterDown,
+    Timer::Acquire,
+    Timer::PreemptDelay,
+    Timer::Renew,
+    Timer::Announce,
+    Timer::Retry,
+];
+
+/// At most one deadline for each [`Timer`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timers {
+    slots: [Option<Instant>; ORDER.len()],
+    next: Option<Deadline>,
+}
+
+impl Timers {
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        self.write(timer, Some(at));
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        self.write(timer, None);
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) const fn next(&self) -> Option<Deadline> {
+        self.next
+    }
+
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.slots.get(slot(timer)).is_some_and(Option::is_some)
+    }
+
+    fn write(&mut self, timer: Timer, at: Option<Instant>) {
+        if let Some(slot) = self.slots.get_mut(slot(timer)) {
+            *slot = at;
+        }
+        match (at, self.next) {
+            (Some(at), Some(next)) if at < next.at => self.next = Some(Deadline { at, timer }),
+            (_, Some(next)) if next.timer != timer && at.is_none_or(|at| at > next.at) => {}
+            _ => self.next = self.earliest(),
+        }
+    }
+
+    fn earliest(&self) -> Option<Deadline> {
+        let mut earliest: Option<Deadline> = None;
+        for (timer, at) in ORDER.into_iter().zip(self.slots) {
+            if let Some(at) = at
+                && earliest.is_none_or(|deadline| at < deadline.at)
+            {
+                earliest = Some(Deadline { at, timer });
+            }
+        }
+        earliest
+    }
+}
+
+const fn slot(timer: Timer) -> usize {
+    match timer {
+        Timer::Leave => 0,
+        Timer::Linger => 1,
+        Timer::Advertise => 2,
+        Timer::MasterDown => 3,
+        Timer::Acquire => 4,
+        Timer::PreemptDelay => 5,
+        Timer::Renew => 6,
+        Timer::Announce => 7,
+        Timer::Retry => 8,
+    }
+}
