@@ -64,7 +64,7 @@ impl Default for AnnounceSchedule {
 /// use locum_vrrp_wire::{AdvertInterval, Priority};
 ///
 /// let interval = AdvertInterval::v3(100).expect("1 s fits");
-/// let config = Config::new(interval, Priority::new(150)).expect("150 is a priority").missed_adverts(4);
+/// let config = Config::new(interval, Priority::new(150)).expect("150 is a priority").addresses(20);
 /// # let _ = config;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

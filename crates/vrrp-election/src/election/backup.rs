@@ -76,7 +76,7 @@ impl Election {
             self.watch.lesser = Some(now);
             match self.preempt() {
                 Preempt::Allow { delay } if delay.is_zero() => {
-                    self.watch.master = Some(seen(now, advert))
+                    self.watch.master = Some(seen(now, advert));
                 }
                 Preempt::Allow { delay } => {
                     if !self.timers.is_set(Timer::PreemptDelay) {
