@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitStatus, Stdio},
 };
 
@@ -157,11 +157,21 @@ fn quoted(word: &OsStr) -> String {
 
 /// Looks for a program on the PATH, and where Debian keeps what only root uses.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+    search_path()
+        .into_iter()
         .map(|directory| directory.join(program))
-        .find(|candidate| Path::is_file(candidate))
+        .find(|candidate| candidate.is_file())
+}
+
+fn search_path() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    for directory in ["/usr/sbin", "/sbin"].map(PathBuf::from) {
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    directories
 }
 
 #[cfg(test)]
