@@ -1,0 +1,93 @@
+//! The configuration file: TOML text to valid settings, or to everything that is wrong with it.
+//!
+//! A section of the file is one module with one function that reads a [`section::Section`] key by key and notes each
+//! mistake; what concerns several sections is checked in [`crosscheck`] when all are read.
+
+mod crosscheck;
+mod diagnostic;
+mod director;
+mod document;
+mod router_addresses;
+mod router_peers;
+mod router_security;
+mod section;
+mod suggest;
+mod value;
+mod virtual_router;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use locum_vrrp::RouterConfig;
+
+pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
+
+/// A whole configuration, valid.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The program itself.
+    pub director: Director,
+    /// What it takes part in, in the order of the file; at least one.
+    pub virtual_routers: Vec<VirtualRouter>,
+}
+
+/// The section `[director]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Director {
+    /// What this machine is called in logs and status; `None` means its host name.
+    pub name: Option<String>,
+    /// Where `director status` finds the running program.
+    pub control_socket: PathBuf,
+}
+
+impl Director {
+    /// Where the control socket is if nothing is configured.
+    pub const CONTROL_SOCKET: &'static str = "/run/director/control.sock";
+}
+
+impl Default for Director {
+    fn default() -> Self {
+        Self {
+            name: None,
+            control_socket: PathBuf::from(Self::CONTROL_SOCKET),
+        }
+    }
+}
+
+/// A section `[[virtual_router]]`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VirtualRouter {
+    /// What it is called in logs and status; unique.
+    pub name: String,
+    /// Everything else.
+    pub router: RouterConfig,
+}
+
+/// Reads the configuration `text`; `name` is what the file is called in messages, and `read` gives the content of
+/// a file it refers to, relative to wherever `read` takes names from.
+///
+/// # Errors
+///
+/// Everything that is wrong, at once.
+///
+/// ```
+/// let text = r#"
+/// [[virtual_router]]
+/// name = "web"
+/// interface = "eth0"
+/// vrid = 51
+/// addresses = ["192.0.2.10/24"]
+/// "#;
+/// let config = locum_director::config::load("web.toml", text, |path| std::fs::read_to_string(path)).unwrap();
+/// assert_eq!(config.virtual_routers[0].router.vrid().get(), 51);
+/// ```
+pub fn load(
+    name: &str,
+    text: &str,
+    read: impl Fn(&Path) -> io::Result<String>,
+) -> Result<Config, Diagnostics> {
+    document::read(text, &read).map_err(|list| Diagnostics::new(name, text, list))
+}
