@@ -1,1 +1,27 @@
 #![doc = include_str!("../README.md")]
+
+mod capture;
+mod child;
+mod clock;
+mod error;
+mod host;
+mod lan;
+mod log;
+mod mac;
+mod peer;
+mod privilege;
+mod prober;
+mod sys;
+
+pub use self::capture::{Advert, Capture, Frame};
+pub use self::child::{Child, Signal};
+pub use self::clock::wait_until;
+pub use self::error::LabError;
+pub use self::host::Host;
+pub use self::lan::{Impairment, Lan, owners};
+pub use self::log::{Line, Log, LogMark};
+pub use self::mac::{Mac, ParseMacError};
+pub use self::peer::director::Director;
+pub use self::peer::keepalived::{self, Keepalived};
+pub use self::privilege::require_privileges;
+pub use self::prober::{Outage, ProbeConfig, ProbeReport, Prober, Responder, Snapshot, Stall};

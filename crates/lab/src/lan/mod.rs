@@ -1,0 +1,266 @@
+//! A switch that joins hosts: a bridge of the kernel, or a relay in the laboratory itself.
+
+mod relay;
+
+use std::net::IpAddr;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use self::relay::Relay;
+use crate::{Capture, Host, LabError, Mac, sys};
+
+/// The bridge's name in the switch's namespace.
+const BRIDGE: &str = "br0";
+
+/// How a directed link treats the frames on it. The default is a perfect link.
+///
+/// ```
+/// use std::time::Duration;
+/// use locum_lab::Impairment;
+///
+/// let bad = Impairment::NONE.loss_per_mille(300).delay(Duration::from_millis(5), Duration::from_millis(2));
+/// assert_ne!(bad, Impairment::CUT);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Impairment {
+    pub(crate) loss: u16,
+    pub(crate) duplicates: u16,
+    pub(crate) delay: Duration,
+    pub(crate) jitter: Duration,
+}
+
+impl Impairment {
+    /// A perfect link.
+    pub const NONE: Self = Self {
+        loss: 0,
+        duplicates: 0,
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+    };
+
+    /// A link that loses everything.
+    pub const CUT: Self = Self::NONE.loss_per_mille(1000);
+
+    /// Loses so many of a thousand frames.
+    #[must_use]
+    pub const fn loss_per_mille(mut self, frames: u16) -> Self {
+        self.loss = frames;
+        self
+    }
+
+    /// Delivers so many of a thousand frames twice, each copy with a delay of its own.
+    #[must_use]
+    pub const fn duplicate_per_mille(mut self, frames: u16) -> Self {
+        self.duplicates = frames;
+        self
+    }
+
+    /// Delivers each frame `delay` and a random part of `jitter` later: with jitter, frames overtake one another.
+    #[must_use]
+    pub const fn delay(mut self, delay: Duration, jitter: Duration) -> Self {
+        self.delay = delay;
+        self.jitter = jitter;
+        self
+    }
+}
+
+#[derive(Debug)]
+struct Port {
+    host: Host,
+    name: String,
+}
+
+/// A switch in a namespace of its own. It learns which port a hardware address is behind, floods what it does not
+/// know, and takes no part in any protocol. Gone when dropped, with all its links.
+#[derive(Debug)]
+pub struct Lan {
+    // Before `switch`: the relay's thread must end first.
+    relay: Option<Relay>,
+    ports: Mutex<Vec<Port>>,
+    switch: Host,
+}
+
+impl Lan {
+    /// A LAN that is a bridge of the kernel: fast and faithful, without spanning tree or multicast snooping.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`] and [`Host::ip`].
+    pub fn bridge() -> Result<Self, LabError> {
+        let switch = silent_switch()?;
+        switch.ip(&format!(
+            "link add {BRIDGE} type bridge stp_state 0 mcast_snooping 0"
+        ))?;
+        switch.ip(&format!("link set {BRIDGE} up"))?;
+        Ok(Self {
+            relay: None,
+            ports: Mutex::default(),
+            switch,
+        })
+    }
+
+    /// A LAN whose links can be impaired: the laboratory itself relays each frame. `seed` decides what is lost,
+    /// duplicated and delayed: the same frames on a link meet the same fate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`].
+    pub fn relay(seed: u64) -> Result<Self, LabError> {
+        let switch = silent_switch()?;
+        let relay = Relay::start(&switch, seed)?;
+        Ok(Self {
+            relay: Some(relay),
+            ports: Mutex::default(),
+            switch,
+        })
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Vec<Port>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn port(&self, host: &Host) -> Result<(usize, String), LabError> {
+        let ports = self.ports();
+        let found = ports
+            .iter()
+            .enumerate()
+            .find(|(_, port)| port.host == *host);
+        found
+            .map(|(number, port)| (number, port.name.clone()))
+            .ok_or_else(|| LabError::NotAttached {
+                host: host.name().to_owned(),
+            })
+    }
+
+    /// Gives `host` an interface on this LAN, up, with these addresses. A host has one port on a LAN.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::ip`].
+    pub fn attach(
+        &self,
+        host: &Host,
+        interface: &str,
+        addresses: &[IpNet],
+    ) -> Result<(), LabError> {
+        let name = format!("p{}", self.ports().len());
+        let switch = self.switch.thread_id();
+        host.ip(&format!(
+            "link add {interface} type veth peer name {name} netns {switch}"
+        ))?;
+        if let Some(relay) = &self.relay {
+            let ours = interface.to_owned();
+            host.run(move || sys::disable_checksum_offload(&ours))
+                .map_err(LabError::io("switch checksum offload off"))?;
+            self.switch.ip(&format!("link set {name} up"))?;
+            relay.add_port(&self.switch, &name)?;
+        } else {
+            self.switch
+                .ip(&format!("link set {name} master {BRIDGE} up"))?;
+        }
+        self.ports().push(Port {
+            host: host.clone(),
+            name,
+        });
+        for address in addresses {
+            host.ip(&format!("address add {address} dev {interface}"))?;
+        }
+        host.ip(&format!("link set {interface} up")).map(drop)
+    }
+
+    /// Pulls the host's cable: it has no carrier any more.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::NotAttached`], or as [`Host::ip`].
+    pub fn cut(&self, host: &Host) -> Result<(), LabError> {
+        let (_, name) = self.port(host)?;
+        self.switch.ip(&format!("link set {name} down")).map(drop)
+    }
+
+    /// Drops every frame from and to the host, which keeps its carrier and does not notice.
+    ///
+    /// # Errors
+    ///
+    /// As [`cut`](Self::cut).
+    pub fn partition(&self, host: &Host) -> Result<(), LabError> {
+        let (number, name) = self.port(host)?;
+        match &self.relay {
+            Some(relay) => relay.block(number, true),
+            // BR_STATE_DISABLED; without STP only a change of carrier ends it.
+            None => self.bridge_state(&name, 0)?,
+        }
+        Ok(())
+    }
+
+    fn bridge_state(&self, name: &str, state: u8) -> Result<(), LabError> {
+        let mut command = Command::new("bridge");
+        command.args(["link", "set", "dev", name, "state", &state.to_string()]);
+        self.switch.output(command).map(drop)
+    }
+
+    /// Ends [`cut`](Self::cut) and [`partition`](Self::partition); impairments stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`cut`](Self::cut).
+    pub fn heal(&self, host: &Host) -> Result<(), LabError> {
+        let (number, name) = self.port(host)?;
+        self.switch.ip(&format!("link set {name} up"))?;
+        match &self.relay {
+            Some(relay) => relay.block(number, false),
+            // BR_STATE_FORWARDING.
+            None => self.bridge_state(&name, 3)?,
+        }
+        Ok(())
+    }
+
+    /// From now on the link from one host to another treats frames as `impairment` says. Only in this direction.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::NotRelay`] on a bridge, [`LabError::NotAttached`].
+    pub fn impair(&self, from: &Host, to: &Host, impairment: Impairment) -> Result<(), LabError> {
+        let relay = self.relay.as_ref().ok_or(LabError::NotRelay)?;
+        relay.impair(self.port(from)?.0, self.port(to)?.0, impairment);
+        Ok(())
+    }
+
+    /// Records each frame as it enters the switch, before anything is lost.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's answer.
+    pub fn capture(&self) -> Result<Capture, LabError> {
+        Capture::on_ports(&self.switch, BRIDGE)
+    }
+
+    /// Which host has this hardware address on one of its interfaces?
+    #[must_use]
+    pub fn host_of(&self, mac: Mac) -> Option<Host> {
+        let hosts: Vec<Host> = self.ports().iter().map(|port| port.host.clone()).collect();
+        hosts.into_iter().find(|host| host.macs().contains(&mac))
+    }
+}
+
+/// A namespace that says nothing of its own accord.
+fn silent_switch() -> Result<Host, LabError> {
+    let switch = Host::new("switch")?;
+    for each in ["all", "default"] {
+        switch.sysctl(&format!("net/ipv6/conf/{each}/disable_ipv6"), "1")?;
+    }
+    Ok(switch)
+}
+
+/// The hosts that have `address` on an interface.
+#[must_use]
+pub fn owners<'a>(hosts: &[&'a Host], address: IpAddr) -> Vec<&'a Host> {
+    hosts
+        .iter()
+        .copied()
+        .filter(|host| host.has_address(address))
+        .collect()
+}

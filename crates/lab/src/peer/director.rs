@@ -1,0 +1,135 @@
+//! Our own program as a peer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{Child, Host, LabError, wait_until};
+
+/// A `director` running in a [`Host`], with a directory of its own for its configuration and its control socket.
+#[derive(Debug)]
+pub struct Director {
+    // Before `directory`: it must end first.
+    child: Child,
+    program: PathBuf,
+    directory: TempDir,
+    host: Host,
+}
+
+impl Director {
+    /// Runs `program run -c FILE` in `host`. `toml` is the configuration; unless it has a `[director]` section itself,
+    /// one with the host's name and a control socket is put before it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system or the kernel answers.
+    pub fn start(host: &Host, program: &Path, toml: &str) -> Result<Self, LabError> {
+        let directory = tempfile::Builder::new()
+            .prefix("locum-lab-director-")
+            .tempdir()
+            .map_err(LabError::io("make a temporary directory"))?;
+        let config = directory.path().join("director.toml");
+        fs::write(&config, complete(host, directory.path(), toml))
+            .map_err(LabError::io("write a configuration"))?;
+        let mut command = Command::new(program);
+        command.args(["run", "-c"]).arg(config);
+        let child = host.spawn(command)?;
+        Ok(Self {
+            child,
+            program: program.to_owned(),
+            directory,
+            host: host.clone(),
+        })
+    }
+
+    /// Its process: signals, log and end.
+    #[must_use]
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("director.toml")
+    }
+
+    /// Its control socket, if the configuration left that to the laboratory.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        socket_in(self.directory.path())
+    }
+
+    /// Runs the program with other arguments in the same host, to its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::output`].
+    pub fn command<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Output, LabError> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments);
+        self.host.output(command)
+    }
+
+    /// What `status --json` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`command`](Self::command), or [`LabError::Unexpected`] if it is not JSON.
+    pub fn status(&self) -> Result<serde_json::Value, LabError> {
+        let mut command = Command::new(&self.program);
+        command.args(["status", "--json", "-c"]).arg(self.config());
+        let output = self.host.output(command)?;
+        serde_json::from_slice(&output.stdout).map_err(|source| LabError::Unexpected {
+            command: "director status --json".to_owned(),
+            source,
+        })
+    }
+
+    /// Waits until it answers on its control socket.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Timeout`] with its log, if it does not, or has ended.
+    pub fn wait_ready(&self, bound: Duration) -> Result<(), LabError> {
+        let ready = wait_until("director to answer", bound, || {
+            !self.child.is_running() || self.status().is_ok()
+        });
+        if ready.is_ok() && self.child.is_running() {
+            return Ok(());
+        }
+        let awaited = format!("director to answer; its log:\n{}", self.child.log().text());
+        Err(LabError::Timeout { awaited, bound })
+    }
+
+    /// Asks it to end (SIGTERM) and waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Child::terminate`].
+    pub fn stop(&self, bound: Duration) -> Result<(), LabError> {
+        self.child.terminate(bound).map(drop)
+    }
+}
+
+fn socket_in(directory: &Path) -> PathBuf {
+    directory.join("control.sock")
+}
+
+fn complete(host: &Host, directory: &Path, toml: &str) -> String {
+    if toml.lines().any(|line| line.trim() == "[director]") {
+        return toml.to_owned();
+    }
+    let socket = socket_in(directory);
+    format!(
+        "[director]\nname = \"{}\"\ncontrol_socket = \"{}\"\n\n{toml}",
+        host.name(),
+        socket.display()
+    )
+}

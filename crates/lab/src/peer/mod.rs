@@ -1,0 +1,4 @@
+//! Real implementations of VRRP, running in hosts.
+
+pub(crate) mod director;
+pub mod keepalived;

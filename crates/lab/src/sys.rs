@@ -1,0 +1,122 @@
+//! The system calls that no safe crate wraps.
+
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use libc::{c_char, c_int, c_void};
+
+/// Lets the kernel kill the program when the *thread* that starts it ends, even by SIGKILL.
+#[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
+pub(crate) fn die_with_thread(command: &mut Command) {
+    // SAFETY: prctl(PR_SET_PDEATHSIG) is a plain system call: it allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(
+            || match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            },
+        );
+    }
+}
+
+/// Which frames a packet socket hands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Those that arrive and those that this namespace sends.
+    Both,
+    /// Only those that arrive.
+    Incoming,
+}
+
+/// A non-blocking packet socket in the namespace of the calling thread, on interface `index` (0: all of them).
+#[expect(
+    unsafe_code,
+    reason = "there is no safe wrapper of sockaddr_ll and packet(7) options"
+)]
+pub(crate) fn packet_socket(index: u32, direction: Direction) -> io::Result<OwnedFd> {
+    let protocol = u16::try_from(libc::ETH_P_ALL).unwrap_or(3).to_be();
+    let flags = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers; protocol 0 receives nothing until bind names one.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, flags, 0) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `raw` is a new descriptor that nobody else owns.
+    let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    if direction == Direction::Incoming {
+        set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    }
+    // SAFETY: sockaddr_ll is plain old data, for which all zeroes is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or(17);
+    address.sll_protocol = protocol;
+    address.sll_ifindex = i32::try_from(index).map_err(io::Error::other)?;
+    let length = socklen(size_of::<libc::sockaddr_ll>());
+    // SAFETY: `address` lives through the call and `length` is its size.
+    let bound = unsafe { libc::bind(raw, (&raw const address).cast(), length) };
+    if bound < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(socket)
+}
+
+#[expect(unsafe_code, reason = "packet(7) options have no safe wrapper")]
+fn set_option(socket: &OwnedFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    let pointer: *const c_void = (&raw const value).cast();
+    let length = socklen(size_of::<c_int>());
+    // SAFETY: `pointer` is to a c_int that lives through the call and `length` is its size.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, pointer, length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn socklen(size: usize) -> libc::socklen_t {
+    libc::socklen_t::try_from(size).unwrap_or(0)
+}
+
+/// `struct ethtool_value` of `linux/ethtool.h`.
+#[repr(C)]
+struct EthtoolValue {
+    command: u32,
+    data: u32,
+}
+
+/// `ETHTOOL_STXCSUM` of `linux/ethtool.h`.
+const SET_TX_CHECKSUM: u32 = 0x17;
+
+/// Makes the kernel fill in every checksum before a frame leaves `interface`: a relay hands frames on byte by byte,
+/// and offloaded checksums would stay unfinished.
+#[expect(unsafe_code, reason = "SIOCETHTOOL has no safe wrapper")]
+pub(crate) fn disable_checksum_offload(interface: &str) -> io::Result<()> {
+    let socket = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        None,
+    )?;
+    let mut value = EthtoolValue {
+        command: SET_TX_CHECKSUM,
+        data: 0,
+    };
+    // SAFETY: ifreq is plain old data, for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays zero.
+    let room = request.ifr_name.len() - 1;
+    if interface.len() > room {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+        *to = c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: `request` names an ethtool_value that lives through the call, as ETHTOOL_STXCSUM asks.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
