@@ -8,7 +8,10 @@ use thiserror::Error;
 
 /// Protocol version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a new version of VRRP must break every match on it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new version of VRRP must break every match on it"
+)]
 pub enum Version {
     /// VRRP version 2, IPv4 only (RFC 3768).
     V2,
@@ -144,8 +147,10 @@ impl AdvertInterval {
         if seconds == 0 {
             return Err(IntervalError::V2);
         }
-        #[expect(clippy::cast_lossless, reason = "From is not const")]
-        Ok(Self { version: Version::V2, units: seconds as u16 })
+        Ok(Self {
+            version: Version::V2,
+            units: seconds as u16,
+        })
     }
 
     /// A v3 interval of `centis` hundredths of a second.
@@ -157,7 +162,10 @@ impl AdvertInterval {
         if centis == 0 || centis > 4095 {
             return Err(IntervalError::V3);
         }
-        Ok(Self { version: Version::V3, units: centis })
+        Ok(Self {
+            version: Version::V3,
+            units: centis,
+        })
     }
 
     /// The interval of `version` that lasts exactly `interval`.
@@ -171,7 +179,7 @@ impl AdvertInterval {
             Version::V3 => (10_000_000, IntervalError::V3),
         };
         let nanos = interval.as_nanos();
-        if nanos % unit != 0 {
+        if !nanos.is_multiple_of(unit) {
             return Err(error);
         }
         match version {
@@ -195,7 +203,6 @@ impl AdvertInterval {
     /// How long it lasts.
     #[must_use]
     pub const fn duration(self) -> Duration {
-        #[expect(clippy::cast_lossless, reason = "From is not const")]
         let units = self.units as u64;
         match self.version {
             Version::V2 => Duration::from_secs(units),
