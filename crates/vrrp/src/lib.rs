@@ -1,1 +1,33 @@
 #![doc = include_str!("../README.md")]
+
+mod addresses;
+mod clock;
+mod command;
+mod config;
+mod engine;
+mod instance;
+mod lane;
+mod link;
+#[cfg(feature = "netlink")]
+mod netlink;
+mod node;
+mod receive;
+mod socket;
+mod status;
+mod sys;
+mod thread;
+mod timer;
+mod transport;
+
+pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
+pub use self::link::LinkFacts;
+pub use self::node::{AddError, ChangeError, Node, Router, StartError};
+pub use self::status::{AddressStatus, DropCounters, Event, EventKind, LinkCounters, RouterStatus};
+
+pub use locum_vip as vip;
+pub use locum_vrrp_election as election;
+pub use locum_vrrp_wire as wire;
+
+pub use locum_vip::{AddressDriver, LinkIndex};
+pub use locum_vrrp_election::{State, Tracking};
+pub use locum_vrrp_wire::{AdvertInterval, ChecksumForm, Password, Priority, Version, Vrid};

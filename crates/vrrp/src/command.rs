@@ -1,0 +1,47 @@
+//! What the handles ask of the node's thread.
+
+use std::sync::Arc;
+
+use locum_vrrp_election::Tracking;
+use locum_vrrp_wire::Priority;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::RouterConfig;
+use crate::link::LinkFacts;
+use crate::node::{AddError, ChangeError};
+use crate::status::{Event, RouterStatus};
+
+/// Names a router for as long as the node lives; none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RouterId(pub(crate) u64);
+
+pub(crate) type Added = (RouterId, watch::Receiver<RouterStatus>);
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Add {
+        name: Arc<str>,
+        config: Box<RouterConfig>,
+        reply: oneshot::Sender<Result<Added, AddError>>,
+    },
+    SetLink {
+        interface: Arc<str>,
+        facts: Option<LinkFacts>,
+    },
+    SetPriority {
+        id: RouterId,
+        priority: Priority,
+        reply: oneshot::Sender<Result<(), ChangeError>>,
+    },
+    Shutdown(oneshot::Sender<()>),
+    Stop {
+        id: RouterId,
+        reply: oneshot::Sender<()>,
+    },
+    Subscribe(mpsc::UnboundedSender<Event>),
+    Tracking {
+        id: RouterId,
+        tracking: Tracking,
+        reply: oneshot::Sender<Result<(), ChangeError>>,
+    },
+}

@@ -1,0 +1,456 @@
+//! What one virtual router needs beside its election: where it lives, whom it talks to and what it holds.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use locum_vrrp_election::Config;
+use locum_vrrp_wire::{
+    Advertisement, AdvertisementError, Authentication, ChecksumForm, Password, Version, Vrid,
+};
+use thiserror::Error;
+
+/// Longest name of an interface, in bytes (`IFNAMSIZ` less its zero).
+const INTERFACE_NAME_MAX: usize = 15;
+
+/// Address family of a virtual router: all of its addresses are of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a third family must break every match on it"
+)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of `address`.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
+}
+
+/// Another router of a group that talks unicast, and how far away it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "three plain settings, built by callers"
+)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// The least TTL or hop limit its packets may arrive with; 255 for one on the same link.
+    pub min_ttl: u8,
+    /// The most.
+    pub max_ttl: u8,
+}
+
+impl Peer {
+    /// A peer at any distance.
+    #[must_use]
+    pub const fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            min_ttl: 0,
+            max_ttl: u8::MAX,
+        }
+    }
+}
+
+/// One virtual router, valid by construction.
+///
+/// ```
+/// use locum_vrrp::election::Config;
+/// use locum_vrrp::{AdvertInterval, Peer, Priority, RouterConfig, Vrid};
+///
+/// let election = Config::new(AdvertInterval::v3(100)?, Priority::new(150))?;
+/// let config = RouterConfig::new("eth0", Vrid::new(51)?, vec!["192.0.2.10/24".parse()?], election)?
+///     .unicast(vec![Peer::new("192.0.2.3".parse()?)])?;
+/// assert_eq!(config.peers().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RouterConfig {
+    interface: Box<str>,
+    addresses: Vec<IpNet>,
+    election: Config,
+    /// What is sent, but for its priority.
+    advertisement: Advertisement,
+    peers: Vec<Peer>,
+    source: Option<IpAddr>,
+}
+
+/// What no virtual router can be configured with.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RouterConfigError {
+    /// None, too many or of two families; IPv6 in v2; authentication in v3; a checksum form that is fixed.
+    #[error(transparent)]
+    Advertisement(#[from] AdvertisementError),
+    /// The same address twice.
+    #[error("{0} is given twice")]
+    DuplicateAddress(IpAddr),
+    /// The same peer twice.
+    #[error("peer {0} is given twice")]
+    DuplicatePeer(IpAddr),
+    /// A peer or the source is not of the addresses' family.
+    #[error("{address} is not an {family} address, as the virtual ones are")]
+    Family {
+        /// Which.
+        address: IpAddr,
+        /// What it should be.
+        family: Family,
+    },
+    /// The interface has a name that no interface can have.
+    #[error("{0:?} is not the name of an interface")]
+    Interface(Box<str>),
+    /// Unicast with nobody to talk to.
+    #[error("unicast needs at least one peer")]
+    NoPeers,
+    /// An address that a host cannot have.
+    #[error("{0} is not the address of a host")]
+    NotAHost(IpAddr),
+    /// The TTL bounds of a peer leave nothing.
+    #[error("peer {0} has a min_ttl above its max_ttl")]
+    TtlBounds(IpAddr),
+}
+
+impl RouterConfig {
+    /// The virtual router `vrid` with `addresses` on `interface`, talking multicast. Its version is that of
+    /// `election`'s interval; the number of addresses is told to the election here.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterConfigError`] if the name cannot be an interface's, or if there is no address, more than 255, one
+    /// twice, of two families, or of IPv6 in v2.
+    pub fn new(
+        interface: impl Into<String>,
+        vrid: Vrid,
+        addresses: Vec<IpNet>,
+        election: Config,
+    ) -> Result<Self, RouterConfigError> {
+        let interface = interface.into().into_boxed_str();
+        if !is_interface_name(&interface) {
+            return Err(RouterConfigError::Interface(interface));
+        }
+        let mut seen = BTreeSet::new();
+        for address in addresses.iter().map(IpNet::addr) {
+            check_host(address)?;
+            if !seen.insert(address) {
+                return Err(RouterConfigError::DuplicateAddress(address));
+            }
+        }
+        let advertisement = Advertisement::new(
+            vrid,
+            election.priority(),
+            election.interval(),
+            addresses.iter().map(IpNet::addr),
+        )?;
+        let count = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
+        let election = election.addresses(count);
+        Ok(Self {
+            interface,
+            addresses,
+            election,
+            advertisement,
+            peers: Vec::new(),
+            source: None,
+        })
+    }
+
+    /// Talks to `peers` only, by unicast, and listens to nobody else.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterConfigError`] if there are none, one twice, one of another family or one with empty TTL bounds.
+    pub fn unicast(mut self, peers: Vec<Peer>) -> Result<Self, RouterConfigError> {
+        if peers.is_empty() {
+            return Err(RouterConfigError::NoPeers);
+        }
+        let mut seen = BTreeSet::new();
+        for peer in &peers {
+            self.check_family(peer.address)?;
+            if peer.min_ttl > peer.max_ttl {
+                return Err(RouterConfigError::TtlBounds(peer.address));
+            }
+            if !seen.insert(peer.address) {
+                return Err(RouterConfigError::DuplicatePeer(peer.address));
+            }
+        }
+        self.peers = peers;
+        Ok(self)
+    }
+
+    /// Advertises from `address`, and is in fault while the interface has not got it. Otherwise the interface's
+    /// first address that is not virtual is taken: its primary IPv4 address, or its link-local IPv6 one.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterConfigError::Family`] or [`RouterConfigError::NotAHost`].
+    pub fn source(mut self, address: IpAddr) -> Result<Self, RouterConfigError> {
+        self.check_family(address)?;
+        self.source = Some(address);
+        Ok(self)
+    }
+
+    /// Sends `password` and listens only to those who send it too (v2).
+    ///
+    /// # Errors
+    ///
+    /// [`AdvertisementError::V3Authentication`] in v3.
+    pub fn password(mut self, password: Password) -> Result<Self, RouterConfigError> {
+        self.advertisement = self
+            .advertisement
+            .with_authentication(Authentication::Password(password))?;
+        Ok(self)
+    }
+
+    /// Sends the checksum in this form (v3 over IPv4; as [`ChecksumForm::PseudoHeader`] if nothing is said). Both
+    /// are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`AdvertisementError::FixedChecksumForm`] where there is no choice.
+    pub fn checksum(mut self, form: ChecksumForm) -> Result<Self, RouterConfigError> {
+        self.advertisement = self.advertisement.with_checksum_form(form)?;
+        Ok(self)
+    }
+
+    fn check_family(&self, address: IpAddr) -> Result<(), RouterConfigError> {
+        check_host(address)?;
+        let family = self.family();
+        if Family::of(address) == family {
+            Ok(())
+        } else {
+            Err(RouterConfigError::Family { address, family })
+        }
+    }
+
+    /// The interface it lives on.
+    #[must_use]
+    pub const fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// Its identifier.
+    #[must_use]
+    pub const fn vrid(&self) -> Vrid {
+        self.advertisement.vrid()
+    }
+
+    /// The version it speaks.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.advertisement.version()
+    }
+
+    /// The family of its addresses.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.addresses
+            .first()
+            .map_or(Family::Ipv4, |first| Family::of(first.addr()))
+    }
+
+    /// The addresses it holds while it is Master, at least one.
+    #[must_use]
+    pub fn addresses(&self) -> &[IpNet] {
+        &self.addresses
+    }
+
+    /// The parameters of its election.
+    #[must_use]
+    pub const fn election(&self) -> &Config {
+        &self.election
+    }
+
+    /// Whom it talks to; empty if it talks multicast.
+    #[must_use]
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// The address it has to send from, if one was given.
+    #[must_use]
+    pub const fn configured_source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
+    /// What it sends, with the priority it starts with.
+    #[must_use]
+    pub const fn advertisement(&self) -> &Advertisement {
+        &self.advertisement
+    }
+}
+
+fn check_host(address: IpAddr) -> Result<(), RouterConfigError> {
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    if address.is_unspecified() || address.is_multicast() || broadcast {
+        return Err(RouterConfigError::NotAHost(address));
+    }
+    Ok(())
+}
+
+fn is_interface_name(name: &str) -> bool {
+    let forbidden =
+        |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace() || byte == 0;
+    !name.is_empty()
+        && name.len() <= INTERFACE_NAME_MAX
+        && name != "."
+        && name != ".."
+        && !name.bytes().any(forbidden)
+}
+
+#[cfg(test)]
+mod tests {
+    use locum_vrrp_wire::{AdvertInterval, Priority};
+
+    use super::*;
+
+    fn election(version: Version) -> Config {
+        let interval = match version {
+            Version::V2 => AdvertInterval::v2(1),
+            Version::V3 => AdvertInterval::v3(100),
+        };
+        Config::new(interval.expect("an interval"), Priority::DEFAULT).expect("a priority")
+    }
+
+    fn router(version: Version, addresses: &[&str]) -> Result<RouterConfig, RouterConfigError> {
+        let addresses = addresses
+            .iter()
+            .map(|text| text.parse().expect("an address"))
+            .collect();
+        RouterConfig::new(
+            "eth0",
+            Vrid::new(1).expect("a VRID"),
+            addresses,
+            election(version),
+        )
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn addresses_that_no_router_can_have_are_refused() {
+        let refused =
+            |version, addresses: &[&str]| router(version, addresses).expect_err("refused");
+        assert_eq!(
+            refused(Version::V3, &[]),
+            AdvertisementError::NoAddresses.into()
+        );
+        assert_eq!(
+            refused(Version::V2, &["fd00::1/64"]),
+            AdvertisementError::V2Ipv6.into()
+        );
+        assert_eq!(
+            refused(Version::V3, &["192.0.2.1/24", "fd00::1/64"]),
+            AdvertisementError::MixedFamilies.into()
+        );
+        assert_eq!(
+            refused(Version::V3, &["192.0.2.1/24", "192.0.2.1/32"]),
+            RouterConfigError::DuplicateAddress(ip("192.0.2.1"))
+        );
+        assert_eq!(
+            refused(Version::V3, &["224.0.0.1/32"]),
+            RouterConfigError::NotAHost(ip("224.0.0.1"))
+        );
+        let many: Vec<String> = (0..=255).map(|last| format!("192.0.2.{last}/24")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(
+            refused(Version::V3, &many),
+            AdvertisementError::TooManyAddresses(256).into()
+        );
+    }
+
+    #[test]
+    fn names_that_no_interface_has_are_refused() {
+        for name in ["", "a/b", "a b", "..", "sixteen-letters-"] {
+            let addresses = vec!["192.0.2.1/24".parse().expect("an address")];
+            let vrid = Vrid::new(1).expect("a VRID");
+            let refused = RouterConfig::new(name, vrid, addresses, election(Version::V3));
+            assert_eq!(
+                refused.expect_err("refused"),
+                RouterConfigError::Interface(name.into())
+            );
+        }
+    }
+
+    #[test]
+    fn peers_and_source_are_of_the_family_and_make_sense() {
+        let v4 = || router(Version::V3, &["192.0.2.1/24"]).expect("valid");
+        let other = RouterConfigError::Family {
+            address: ip("fd00::2"),
+            family: Family::Ipv4,
+        };
+        assert_eq!(
+            v4().unicast(vec![]).expect_err("refused"),
+            RouterConfigError::NoPeers
+        );
+        assert_eq!(
+            v4().unicast(vec![Peer::new(ip("fd00::2"))])
+                .expect_err("refused"),
+            other
+        );
+        assert_eq!(v4().source(ip("fd00::2")).expect_err("refused"), other);
+        let peer = Peer::new(ip("192.0.2.9"));
+        assert_eq!(
+            v4().unicast(vec![peer, peer]).expect_err("refused"),
+            RouterConfigError::DuplicatePeer(peer.address)
+        );
+        let empty = Peer {
+            min_ttl: 255,
+            max_ttl: 254,
+            ..peer
+        };
+        assert_eq!(
+            v4().unicast(vec![empty]).expect_err("refused"),
+            RouterConfigError::TtlBounds(peer.address)
+        );
+    }
+
+    #[test]
+    fn password_is_for_v2_and_the_checksum_form_for_v3_over_ipv4() {
+        let password = Password::new("secret").expect("fits");
+        let of = |version, address| router(version, &[address]).expect("valid");
+        assert!(of(Version::V2, "192.0.2.1/24").password(password).is_ok());
+        assert_eq!(
+            of(Version::V3, "192.0.2.1/24")
+                .password(password)
+                .expect_err("refused"),
+            AdvertisementError::V3Authentication.into()
+        );
+        assert!(
+            of(Version::V3, "192.0.2.1/24")
+                .checksum(ChecksumForm::MessageOnly)
+                .is_ok()
+        );
+        for (version, address, form) in [
+            (Version::V2, "192.0.2.1/24", ChecksumForm::PseudoHeader),
+            (Version::V3, "fd00::1/64", ChecksumForm::MessageOnly),
+        ] {
+            assert_eq!(
+                of(version, address).checksum(form).expect_err("refused"),
+                AdvertisementError::FixedChecksumForm.into()
+            );
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The node's one loop: deadlines first, then commands and reports, then packets in bounded batches.
+//!
+//! Every branch of its `select!` is cancel safe: the timer and the readiness of sockets are only polled, and the
+//! channels keep what was not taken.
+
+mod actions;
+mod links;
+mod routers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use locum_vip::AddressDriver;
+use locum_vrrp_election::{Effect, Input};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::addresses::Report;
+use crate::clock;
+use crate::command::{Command, RouterId};
+use crate::instance::Instance;
+use crate::lane::Lane;
+use crate::link::LinkFacts;
+use crate::status::{Event, EventKind};
+use crate::timer::Timer;
+use crate::transport::{LaneId, Transport};
+
+/// How many packets are read before anything else gets its turn.
+const BATCH: usize = 64;
+/// How long a router may take to stop.
+const STOP_BOUND: Duration = Duration::from_secs(6);
+
+/// Why the engine wants to wake up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Election(RouterId),
+    Reopen(LaneId),
+    StopBound(RouterId),
+}
+
+enum Wake {
+    Command(Option<Command>),
+    Due,
+    Readable(LaneId),
+    Report(Report),
+}
+
+#[derive(Debug)]
+pub(crate) struct Engine<T> {
+    transport: T,
+    timer: Timer,
+    driver: Arc<dyn AddressDriver>,
+    /// Where the address tasks run.
+    address_runtime: Handle,
+    commands: Option<mpsc::UnboundedReceiver<Command>>,
+    reports: (
+        mpsc::UnboundedSender<Report>,
+        mpsc::UnboundedReceiver<Report>,
+    ),
+    lanes: BTreeMap<LaneId, Lane>,
+    routers: BTreeMap<RouterId, Instance>,
+    links: BTreeMap<Arc<str>, LinkFacts>,
+    deadlines: BTreeSet<(Instant, Due)>,
+    /// What failed while actions were carried out, on its way back into the election.
+    failed: Vec<Effect>,
+    subscribers: Vec<mpsc::UnboundedSender<Event>>,
+    /// Whoever waits for the node's end; `Some` once it has been told to shut down.
+    shutdown: Option<Vec<oneshot::Sender<()>>>,
+    /// How many routers are on their way out.
+    stopping: usize,
+    last_id: u64,
+    last_lane: u32,
+}
+
+impl<T: Transport> Engine<T> {
+    pub(crate) fn new(
+        transport: T,
+        timer: Timer,
+        driver: Arc<dyn AddressDriver>,
+        address_runtime: Handle,
+        commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Self {
+        Self {
+            transport,
+            timer,
+            driver,
+            address_runtime,
+            commands: Some(commands),
+            reports: mpsc::unbounded_channel(),
+            lanes: BTreeMap::new(),
+            routers: BTreeMap::new(),
+            links: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            failed: Vec::new(),
+            subscribers: Vec::new(),
+            stopping: 0,
+            shutdown: None,
+            last_id: 0,
+            last_lane: 0,
+        }
+    }
+
+    /// Runs until the node has been shut down; returns whoever waits for that.
+    pub(crate) async fn run(mut self) -> Vec<oneshot::Sender<()>> {
+        loop {
+            self.serve_due(clock::now());
+            self.remove_stopped(clock::now());
+            if self.routers.is_empty()
+                && let Some(waiting) = self.shutdown.take()
+            {
+                return waiting;
+            }
+            let next = self.deadlines.first().map(|(at, _)| *at);
+            let wake = tokio::select! {
+                biased;
+                () = self.timer.until(next) => Wake::Due,
+                command = receive(&mut self.commands) => Wake::Command(command),
+                Some(report) = self.reports.1.recv() => Wake::Report(report),
+                lane = poll_fn(|cx| self.transport.poll_readable(cx)) => Wake::Readable(lane),
+            };
+            match wake {
+                Wake::Due => {}
+                Wake::Command(Some(command)) => self.command(clock::now(), command),
+                Wake::Command(None) => {
+                    // Nobody holds a handle any more.
+                    self.commands = None;
+                    self.shut_down(clock::now());
+                }
+                Wake::Report(report) => self.reported(clock::now(), report),
+                Wake::Readable(lane) => self.read(lane),
+            }
+        }
+    }
+
+    fn serve_due(&mut self, now: Instant) {
+        while let Some((_, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.pop_first();
+            match due {
+                Due::Election(id) => {
+                    if let Some(router) = self.routers.get_mut(&id) {
+                        router.deadline = None;
+                    }
+                    // A timeout is never refused.
+                    let _ = self.feed(now, id, Input::Timeout);
+                }
+                Due::Reopen(lane) => self.reopen(now, lane),
+                Due::StopBound(id) => self.stop_now(now, id),
+            }
+        }
+    }
+
+    fn read(&mut self, id: LaneId) {
+        for _ in 0..BATCH {
+            let now = clock::now();
+            self.serve_due(now);
+            let Self {
+                transport,
+                lanes,
+                routers,
+                ..
+            } = self;
+            let Some(lane) = lanes.get_mut(&id) else {
+                return;
+            };
+            let datagram = match transport.receive(id) {
+                Ok(Some(datagram)) => datagram,
+                Ok(None) => return,
+                Err(_) => {
+                    lane.counters.receive_errors += 1;
+                    return;
+                }
+            };
+            if let Some(total) = datagram.overflows {
+                lane.overflowed(total);
+            }
+            // RFC 9568 §5.2: the VRID is the second byte.
+            let Some(vrid) = datagram.message.get(1) else {
+                lane.counters.malformed += 1;
+                continue;
+            };
+            let Some(router_id) = lane.router(*vrid) else {
+                lane.counters.unknown_vrid += 1;
+                continue;
+            };
+            let Some(router) = routers.get_mut(&router_id) else {
+                continue;
+            };
+            let Instance {
+                receiver,
+                config,
+                dropped,
+                said,
+                ..
+            } = router;
+            let Some(heard) = receiver.hear(config, &datagram, dropped) else {
+                router.publish(lane.counters);
+                continue;
+            };
+            let news = heard.other_addresses && !said.other_addresses;
+            said.other_addresses = heard.other_addresses;
+            let source = heard.advert.source;
+            // What the election refuses, it counts.
+            let _ = self.feed(now, router_id, Input::Advertisement(heard.advert));
+            if news {
+                self.say(now, router_id, EventKind::OtherAddresses { source });
+            }
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Add {
+                name,
+                config,
+                reply,
+            } => {
+                let added = self.add(now, name, *config);
+                let id = added.as_ref().ok().map(|(id, _)| *id);
+                if reply.send(added).is_err()
+                    && let Some(id) = id
+                {
+                    // Whoever asked gave up waiting, and nobody else could stop it.
+                    self.stop(now, id, None);
+                }
+            }
+            Command::SetLink { interface, facts } => self.set_link(now, &interface, facts),
+            Command::SetPriority {
+                id,
+                priority,
+                reply,
+            } => {
+                let result = self.change(now, id, Input::SetPriority(priority));
+                let _ = reply.send(result);
+            }
+            Command::Shutdown(reply) => {
+                self.shut_down(now);
+                self.shutdown.get_or_insert_default().push(reply);
+            }
+            Command::Stop { id, reply } => self.stop(now, id, Some(reply)),
+            Command::Subscribe(subscriber) => self.subscribers.push(subscriber),
+            Command::Tracking {
+                id,
+                tracking,
+                reply,
+            } => {
+                let result = self.change(now, id, Input::Tracking(tracking));
+                let _ = reply.send(result);
+            }
+        }
+    }
+
+    fn say(&mut self, at: Instant, router: RouterId, kind: EventKind) {
+        if self.subscribers.is_empty() {
+            return;
+        }
+        if let Some(router) = self.routers.get(&router) {
+            let event = Event {
+                router: Arc::clone(&router.name),
+                at,
+                kind,
+            };
+            self.subscribers
+                .retain(|subscriber| subscriber.send(event.clone()).is_ok());
+        }
+    }
+}
+
+/// The next command; `None` once there is nobody left to give one, and waits for ever after that.
+async fn receive(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,252 @@
+//! Feeding an election, carrying out what it wants, and what the address tasks report.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use locum_vip::{AddressError, Outcome};
+use locum_vrrp_election::{Action, Effect, HoldId, Input, Rejected};
+use locum_vrrp_wire::Priority;
+
+use super::{Due, Engine};
+use crate::addresses::{Hold, Report, ReportKind, Results};
+use crate::command::RouterId;
+use crate::instance::Instance;
+use crate::status::EventKind;
+use crate::transport::{LaneId, Transport};
+
+impl<T: Transport> Engine<T> {
+    /// One input, all of its actions, the new deadline. Whatever fails at once goes back in.
+    pub(super) fn feed(
+        &mut self,
+        now: Instant,
+        id: RouterId,
+        input: Input,
+    ) -> Result<(), Rejected> {
+        let result = self.feed_once(now, id, input);
+        // An election that cannot send goes into fault after some attempts, so that this ends.
+        while let Some(effect) = self.failed.pop() {
+            // An effect is never refused.
+            let _ = self.feed_once(now, id, Input::Effect(effect));
+        }
+        self.reschedule(id);
+        if let Some(router) = self.routers.get(&id) {
+            let counters = self.lanes.get(&router.lane).map(|lane| lane.counters);
+            router.publish(counters.unwrap_or_default());
+        }
+        result
+    }
+
+    fn feed_once(&mut self, now: Instant, id: RouterId, input: Input) -> Result<(), Rejected> {
+        let Some(router) = self.routers.get_mut(&id) else {
+            return Ok(());
+        };
+        let result = router.election.handle(now, input);
+        while let Some(action) = self
+            .routers
+            .get_mut(&id)
+            .and_then(|router| router.election.poll_action())
+        {
+            self.carry_out(now, id, action);
+        }
+        result
+    }
+
+    fn carry_out(&mut self, now: Instant, id: RouterId, action: Action) {
+        let Some(router) = self.routers.get_mut(&id) else {
+            return;
+        };
+        match action {
+            Action::Advertise(priority) => {
+                let sent = advertise(&mut self.transport, router, priority);
+                let failed_before = std::mem::replace(&mut router.said.send_failed, sent.is_err());
+                if let Err(error) = sent {
+                    self.failed.push(Effect::NotSent);
+                    if !failed_before {
+                        self.say(now, id, EventKind::SendFailed(Arc::new(error)));
+                    }
+                }
+            }
+            Action::Hold { id: hold, until } => {
+                router.holding = true;
+                router
+                    .wanted
+                    .send_modify(|wanted| wanted.hold = Some(Hold { id: hold, until }));
+                if router.wanted.is_closed() {
+                    // The address task is gone, which takes a driver that panics.
+                    self.failed.push(Effect::HoldFailed(hold));
+                }
+            }
+            Action::Release => router.wanted.send_modify(|wanted| wanted.hold = None),
+            Action::Announce => router.wanted.send_modify(|wanted| wanted.announce += 1),
+            Action::Transition(transition) => {
+                router.transited(now, transition);
+                self.say(now, id, EventKind::Transition(transition));
+            }
+        }
+    }
+
+    fn reschedule(&mut self, id: RouterId) {
+        let Some(router) = self.routers.get_mut(&id) else {
+            return;
+        };
+        let next = router.election.poll_timeout().map(|deadline| deadline.at);
+        if router.deadline == next {
+            return;
+        }
+        if let Some(old) = router.deadline {
+            self.deadlines.remove(&(old, Due::Election(id)));
+        }
+        if let Some(next) = next {
+            self.deadlines.insert((next, Due::Election(id)));
+        }
+        router.deadline = next;
+    }
+
+    pub(super) fn reported(&mut self, now: Instant, Report { router: id, kind }: Report) {
+        match kind {
+            ReportKind::Absent(results) => self.absent(now, id, results),
+            ReportKind::Announced(Ok(())) => {
+                if let Some(router) = self.routers.get(&id) {
+                    router.status.send_if_modified(|status| {
+                        status.announcements_sent += 1;
+                        false
+                    });
+                }
+            }
+            ReportKind::Announced(Err(error)) => {
+                self.say(now, id, EventKind::AnnounceFailed(Arc::new(error)));
+            }
+            ReportKind::Present {
+                id: hold,
+                results,
+                again,
+                late,
+            } => {
+                self.present(now, id, hold, results, again, late);
+            }
+        }
+    }
+
+    fn present(
+        &mut self,
+        now: Instant,
+        id: RouterId,
+        hold: HoldId,
+        results: Results,
+        again: bool,
+        late: bool,
+    ) {
+        let Some(router) = self.routers.get(&id) else {
+            return;
+        };
+        let ok = |index| !late && results.get(index).is_some_and(Result::is_ok);
+        router.set_held(ok);
+        let expired = |result: &_| matches!(result, Err(AddressError::Expired));
+        let effect = if results
+            .iter()
+            .any(|result| result.is_err() && !expired(result))
+        {
+            Effect::HoldFailed(hold)
+        } else if late || results.iter().any(expired) {
+            Effect::HoldLapsed(hold)
+        } else {
+            Effect::Held(hold)
+        };
+        let addresses = router.status.borrow().addresses.clone();
+        for (status, result) in addresses.iter().zip(results) {
+            let address = status.address;
+            match result {
+                Ok(Outcome::Changed) if again && !late => {
+                    self.count_restored(id);
+                    self.say(now, id, EventKind::AddressRestored { address });
+                }
+                Ok(_) | Err(AddressError::Expired) => {}
+                Err(error) => {
+                    self.say(
+                        now,
+                        id,
+                        EventKind::HoldFailed {
+                            address,
+                            error: Arc::new(error),
+                        },
+                    );
+                }
+            }
+        }
+        if matches!(effect, Effect::Held(_)) && !again {
+            self.say(now, id, EventKind::AddressesHeld);
+        }
+        // An effect is never refused.
+        let _ = self.feed(now, id, Input::Effect(effect));
+    }
+
+    fn count_restored(&self, id: RouterId) {
+        if let Some(router) = self.routers.get(&id) {
+            router
+                .status
+                .send_modify(|status| status.addresses_restored += 1);
+        }
+    }
+
+    fn absent(&mut self, now: Instant, id: RouterId, results: Results) {
+        let Some(router) = self.routers.get_mut(&id) else {
+            return;
+        };
+        let changed = results
+            .iter()
+            .any(|result| matches!(result, Ok(Outcome::Changed)));
+        let addresses = router.status.borrow().addresses.clone();
+        let mut failure = None;
+        for (status, result) in addresses.iter().zip(results) {
+            match result {
+                Ok(_) | Err(AddressError::NoSuchLink) => {}
+                Err(error) => failure = Some((status.address, error)),
+            }
+        }
+        let was_said = std::mem::replace(&mut router.said.release_failed, failure.is_some());
+        match failure {
+            Some((address, error)) => {
+                if !was_said {
+                    let error = Arc::new(error);
+                    self.say(now, id, EventKind::ReleaseFailed { address, error });
+                }
+            }
+            None => {
+                router.holding = router.election.holds().is_some();
+                router.set_held(|_| false);
+                if changed {
+                    self.say(now, id, EventKind::AddressesReleased);
+                }
+            }
+        }
+    }
+
+    pub(super) fn close_lane(&mut self, id: LaneId) {
+        self.transport.close(id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.open = None;
+        }
+    }
+}
+
+/// Sends to the group or to every peer. As long as one of them can be reached, the router is not cut off.
+fn advertise(
+    transport: &mut impl Transport,
+    router: &mut Instance,
+    priority: Priority,
+) -> io::Result<()> {
+    let source = router.source.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut result = Err(io::ErrorKind::NotConnected.into());
+    for index in 0..router.packet.destinations.len() {
+        let Some(destination) = router.packet.destinations.get(index).copied() else {
+            break;
+        };
+        let message = router.packet.encode(priority, source, destination)?;
+        let sent = transport.send(router.lane, source, destination, message);
+        if result.is_err() {
+            result = sent;
+        }
+    }
+    result
+}

@@ -1,0 +1,214 @@
+//! One virtual router in the engine: its election, what it says, and what it told of itself.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use locum_vrrp_election::{Election, Link, MasterSeen, Transition};
+use locum_vrrp_wire::{Advertisement, MULTICAST_IPV4, MULTICAST_IPV6, Priority, PseudoHeader};
+use tokio::sync::{oneshot, watch};
+
+use crate::addresses::Wanted;
+use crate::config::{Family, RouterConfig};
+use crate::receive::Receiver;
+use crate::status::{AddressStatus, DropCounters, LinkCounters, RouterStatus};
+use crate::transport::LaneId;
+
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) name: Arc<str>,
+    pub(crate) config: RouterConfig,
+    pub(crate) lane: LaneId,
+    pub(crate) election: Election,
+    /// What is in the engine's queue for it.
+    pub(crate) deadline: Option<Instant>,
+    /// What the election was last told.
+    pub(crate) link: Link,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) receiver: Receiver,
+    pub(crate) packet: Packet,
+    pub(crate) wanted: watch::Sender<Wanted>,
+    /// The addresses are, or may be, on the interface by our doing.
+    pub(crate) holding: bool,
+    pub(crate) dropped: DropCounters,
+    pub(crate) status: watch::Sender<RouterStatus>,
+    /// Whoever waits for its end; `Some` once it has been told to stop.
+    pub(crate) stop: Option<Vec<oneshot::Sender<()>>>,
+    /// What was said once and is not repeated.
+    pub(crate) said: Said,
+}
+
+/// Failures that last are said when they begin.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) send_failed: bool,
+    pub(crate) release_failed: bool,
+    pub(crate) other_addresses: bool,
+}
+
+impl Instance {
+    pub(crate) fn new(
+        name: Arc<str>,
+        interface: Arc<str>,
+        config: RouterConfig,
+        lane: LaneId,
+        now: Instant,
+    ) -> Self {
+        let election = Election::new(config.election().clone());
+        let status = RouterStatus {
+            name: Arc::clone(&name),
+            interface,
+            vrid: config.vrid(),
+            version: config.version(),
+            priority: election.priority(),
+            state: election.state(),
+            since: now,
+            last_transition: None,
+            faults: election.faults(),
+            source: None,
+            master: None,
+            addresses: config
+                .addresses()
+                .iter()
+                .map(|address| AddressStatus {
+                    address: *address,
+                    held: false,
+                })
+                .collect(),
+            stats: *election.stats(),
+            dropped: DropCounters::default(),
+            link: LinkCounters::default(),
+            addresses_restored: 0,
+            announcements_sent: 0,
+        };
+        Self {
+            receiver: Receiver::new(&config),
+            packet: Packet::new(&config),
+            name,
+            config,
+            lane,
+            election,
+            deadline: None,
+            link: Link::Down,
+            source: None,
+            wanted: watch::Sender::new(Wanted::default()),
+            holding: false,
+            dropped: DropCounters::default(),
+            status: watch::Sender::new(status),
+            stop: None,
+            said: Said::default(),
+        }
+    }
+
+    /// Publishes what changed. Counters are updated in silence.
+    pub(crate) fn publish(&self, link: LinkCounters) {
+        let Self {
+            election,
+            source,
+            dropped,
+            ..
+        } = self;
+        self.status.send_if_modified(|status| {
+            status.stats = *election.stats();
+            status.dropped = *dropped;
+            status.link = link;
+            let changed = status.state != election.state()
+                || status.priority != election.priority()
+                || status.faults != election.faults()
+                || status.source != *source
+                || who(status.master) != who(election.master());
+            status.state = election.state();
+            status.priority = election.priority();
+            status.faults = election.faults();
+            status.source = *source;
+            status.master = election.master();
+            changed
+        });
+    }
+
+    pub(crate) fn transited(&self, now: Instant, transition: Transition) {
+        self.status.send_modify(|status| {
+            status.state = transition.to;
+            status.since = now;
+            status.last_transition = Some(transition);
+        });
+    }
+
+    /// Publishes which addresses are held.
+    pub(crate) fn set_held(&self, held: impl Fn(usize) -> bool) {
+        self.status.send_if_modified(|status| {
+            let changed = status
+                .addresses
+                .iter()
+                .enumerate()
+                .any(|(index, one)| one.held != held(index));
+            if changed {
+                status.addresses = status
+                    .addresses
+                    .iter()
+                    .enumerate()
+                    .map(|(index, one)| AddressStatus {
+                        held: held(index),
+                        ..*one
+                    })
+                    .collect();
+            }
+            changed
+        });
+    }
+}
+
+fn who(master: Option<MasterSeen>) -> Option<(IpAddr, Priority)> {
+    master.map(|master| (master.source, master.priority))
+}
+
+/// What a router sends, encoded once for as long as it stays the same.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    advertisement: Advertisement,
+    /// The group, or the peers.
+    pub(crate) destinations: Vec<IpAddr>,
+    encoded_for: Option<(Priority, PseudoHeader)>,
+    bytes: Vec<u8>,
+}
+
+impl Packet {
+    fn new(config: &RouterConfig) -> Self {
+        let advertisement = config.advertisement().clone();
+        let group = match config.family() {
+            Family::Ipv4 => IpAddr::V4(MULTICAST_IPV4),
+            Family::Ipv6 => IpAddr::V6(MULTICAST_IPV6),
+        };
+        let destinations = match config.peers() {
+            [] => vec![group],
+            peers => peers.iter().map(|peer| peer.address).collect(),
+        };
+        let bytes = Vec::with_capacity(advertisement.encoded_len());
+        Self {
+            advertisement,
+            destinations,
+            encoded_for: None,
+            bytes,
+        }
+    }
+
+    pub(crate) fn encode(
+        &mut self,
+        priority: Priority,
+        source: IpAddr,
+        destination: IpAddr,
+    ) -> io::Result<&[u8]> {
+        let pseudo_header = PseudoHeader::new(source, destination).map_err(io::Error::other)?;
+        if self.encoded_for != Some((priority, pseudo_header)) {
+            self.encoded_for = None;
+            self.bytes.clear();
+            self.advertisement.set_priority(priority);
+            self.advertisement
+                .encode_into(&pseudo_header, &mut self.bytes)
+                .map_err(io::Error::other)?;
+            self.encoded_for = Some((priority, pseudo_header));
+        }
+        Ok(&self.bytes)
+    }
+}

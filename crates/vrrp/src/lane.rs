@@ -1,0 +1,69 @@
+//! One interface and family: its socket, and which of its VRIDs is whose.
+
+use std::sync::Arc;
+
+use locum_vip::LinkIndex;
+use locum_vrrp_wire::Vrid;
+
+use crate::command::RouterId;
+use crate::config::Family;
+use crate::status::LinkCounters;
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) interface: Arc<str>,
+    pub(crate) family: Family,
+    routers: Box<[Option<RouterId>; 256]>,
+    /// The interface that the open socket is bound to.
+    pub(crate) open: Option<LinkIndex>,
+    /// The last attempt to open it failed, and that was said.
+    pub(crate) failed: bool,
+    pub(crate) counters: LinkCounters,
+    overflows_seen: u32,
+}
+
+impl Lane {
+    pub(crate) fn new(interface: Arc<str>, family: Family) -> Self {
+        Self {
+            interface,
+            family,
+            routers: Box::new([None; 256]),
+            open: None,
+            failed: false,
+            counters: LinkCounters::default(),
+            overflows_seen: 0,
+        }
+    }
+
+    pub(crate) fn router(&self, vrid: u8) -> Option<RouterId> {
+        self.routers.get(usize::from(vrid)).copied().flatten()
+    }
+
+    pub(crate) fn set_router(&mut self, vrid: Vrid, router: Option<RouterId>) {
+        if let Some(slot) = self.routers.get_mut(usize::from(vrid.get())) {
+            *slot = router;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.routers.iter().all(Option::is_none)
+    }
+
+    pub(crate) fn routers(&self) -> impl Iterator<Item = RouterId> + '_ {
+        self.routers.iter().copied().flatten()
+    }
+
+    /// The socket is a new one: its count of overflows starts again.
+    pub(crate) const fn opened(&mut self, index: LinkIndex) {
+        self.open = Some(index);
+        self.failed = false;
+        self.overflows_seen = 0;
+    }
+
+    /// The kernel's running count, which wraps around.
+    pub(crate) fn overflowed(&mut self, total: u32) {
+        let new = total.wrapping_sub(self.overflows_seen);
+        self.overflows_seen = total;
+        self.counters.receive_queue_overflows += u64::from(new);
+    }
+}

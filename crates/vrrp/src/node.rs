@@ -1,0 +1,230 @@
+//! The handles: what an embedder holds. All the work is done on the node's own threads.
+
+use std::io;
+use std::sync::Arc;
+
+use locum_vip::AddressDriver;
+use locum_vrrp_election::{Rejected, Tracking};
+use locum_vrrp_wire::{Priority, Vrid};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::command::{Command, RouterId};
+use crate::config::{Family, RouterConfig};
+use crate::link::LinkFacts;
+use crate::status::{Event, RouterStatus};
+use crate::thread;
+
+/// The virtual routers of this machine, or of one network namespace. A handle: clones are the same node.
+///
+/// Once every handle is dropped, [`Router`]s included, the node shuts down on its own as
+/// [`shutdown`](Self::shutdown) does, if the process lives long enough.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    /// The thread beside the election's.
+    #[cfg(feature = "netlink")]
+    pub(crate) addresses: tokio::runtime::Handle,
+}
+
+/// Why a node could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The process may not open the socket that advertisements need.
+    #[error("not permitted to open raw sockets: CAP_NET_RAW is missing")]
+    Permission,
+    /// No socket, for another reason.
+    #[error("no raw socket for VRRP")]
+    Socket(#[source] io::Error),
+    /// The kernel's addresses or interfaces cannot be reached.
+    #[error("no access to the kernel's interfaces and addresses")]
+    Netlink(#[source] io::Error),
+    /// No thread, or no event loop for it.
+    #[error("no thread for VRRP")]
+    Thread(#[source] io::Error),
+}
+
+/// Why a router could not be added.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// Another router of this node has this VRID there (RFC 9568 §5.2.3).
+    #[error("VRID {vrid} is taken on {interface} for {family}, by {router:?}")]
+    DuplicateVrid {
+        /// The identifier.
+        vrid: Vrid,
+        /// Where.
+        interface: Arc<str>,
+        /// For which family.
+        family: Family,
+        /// By whom.
+        router: Arc<str>,
+    },
+    /// Another router of this node has this name.
+    #[error("there is a router of the name {0:?} already")]
+    DuplicateName(Arc<str>),
+    /// The node has been shut down.
+    #[error("the node has been shut down")]
+    Stopped,
+}
+
+/// Why a running router could not be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The election refused.
+    #[error(transparent)]
+    Rejected(Rejected),
+    /// The router or its node has been stopped.
+    #[error("the router has been stopped")]
+    Stopped,
+}
+
+impl Node {
+    /// Starts a node that holds addresses by `driver`, on two threads of its own: `vrrp` for the election and
+    /// `vrrp-addresses`, where `driver` is called. They stay in the caller's network namespace.
+    ///
+    /// What the interfaces are like has to be told by [`set_link`](Self::set_link). The feature `netlink` has
+    /// `start_netlink`, which needs neither, and `follow`, for a driver or a watch of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; without CAP_NET_RAW, [`StartError::Permission`].
+    pub fn start(driver: Arc<dyn AddressDriver>) -> Result<Self, StartError> {
+        let (commands, _addresses) = thread::start(driver)?;
+        Ok(Self {
+            commands,
+            #[cfg(feature = "netlink")]
+            addresses: _addresses,
+        })
+    }
+
+    /// Adds a virtual router and starts it. Its `name` is for people and has to be unique in the node.
+    ///
+    /// An interface that does not exist is no error: the router is in fault until it appears. Dropping the returned
+    /// handle does not stop the router.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`]; the node is as before.
+    pub async fn add(&self, name: &str, config: RouterConfig) -> Result<Router, AddError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Add {
+            name: name.into(),
+            config: Box::new(config),
+            reply,
+        };
+        self.commands.send(command).map_err(|_| AddError::Stopped)?;
+        let (id, status) = answer.await.map_err(|_| AddError::Stopped)??;
+        Ok(Router {
+            id,
+            status,
+            commands: self.commands.clone(),
+        })
+    }
+
+    /// Tells what the interface is like now; `None` if there is no such interface. Facts of interfaces that no
+    /// router lives on are kept for those to come.
+    pub fn set_link(&self, interface: &str, facts: Option<LinkFacts>) {
+        // A node that was shut down needs no facts.
+        let _ = self.commands.send(Command::SetLink {
+            interface: interface.into(),
+            facts,
+        });
+    }
+
+    /// Everything that happens to the routers from now on, in order and without loss. It is kept until it is read:
+    /// read it, or drop the receiver. It ends with the node.
+    #[must_use]
+    pub fn events(&self) -> mpsc::UnboundedReceiver<Event> {
+        let (sender, events) = mpsc::unbounded_channel();
+        // After the node's end the stream is empty.
+        let _ = self.commands.send(Command::Subscribe(sender));
+        events
+    }
+
+    /// Stops every router as [`Router::stop`] does, and ends the node. Takes 6 s at most.
+    pub async fn shutdown(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Shutdown(reply)).is_ok() {
+            // An error means that it has ended already.
+            let _ = done.await;
+        }
+    }
+}
+
+/// A running virtual router. A handle: clones are the same router, dropping it does not stop it.
+#[derive(Debug, Clone)]
+pub struct Router {
+    id: RouterId,
+    status: watch::Receiver<RouterStatus>,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Router {
+    /// The name it was added by.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.status.borrow().name)
+    }
+
+    /// What it is doing now, counters included. After its end, what it did last.
+    #[must_use]
+    pub fn status(&self) -> RouterStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Its status, to be waited on. Counters alone do not wake the waiter; it ends with the router.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<RouterStatus> {
+        self.status.clone()
+    }
+
+    /// Gives it another priority, from 1 to 254.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::Rejected`] for another priority and for the address owner, [`ChangeError::Stopped`].
+    pub async fn set_priority(&self, priority: Priority) -> Result<(), ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::SetPriority {
+            id: self.id,
+            priority,
+            reply,
+        })?;
+        answer.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// Tells whether everything is well that is watched for it: a Master hands over while something is not.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::Stopped`].
+    pub async fn tracking(&self, tracking: Tracking) -> Result<(), ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Tracking {
+            id: self.id,
+            tracking,
+            reply,
+        })?;
+        answer.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// Stops it and forgets it. A Master says so, answers for the addresses until its successor does, and then
+    /// releases them. Returns when that is done, or after 6 s; whatever could not be released then ends with its
+    /// lease.
+    pub async fn stop(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.send(Command::Stop { id: self.id, reply }).is_ok() {
+            // An error means that it has ended already.
+            let _ = done.await;
+        }
+    }
+
+    fn send(&self, command: Command) -> Result<(), ChangeError> {
+        self.commands
+            .send(command)
+            .map_err(|_| ChangeError::Stopped)
+    }
+}

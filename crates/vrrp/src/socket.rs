@@ -1,0 +1,348 @@
+//! Raw sockets: one for each interface and family, for sending and receiving.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, RawFd};
+use std::task::{Context, Poll};
+
+use libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
+use locum_vip::LinkIndex;
+use locum_vrrp_wire::{IP_PROTOCOL, IP_TTL, MULTICAST_IPV4, MULTICAST_IPV6};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, recvmsg, sendmsg,
+    setsockopt, sockopt,
+};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::config::Family;
+use crate::sys;
+use crate::transport::{Datagram, LaneId, Transport};
+
+/// Internetwork control (RFC 9568 leaves it open; keepalived does the same).
+const TRAFFIC_CLASS: u32 = 0xc0;
+/// The longest IPv4 header and 255 IPv6 addresses fit.
+const PACKET_MAX: usize = 4608;
+/// Room for bursts while this process does not run.
+const RECEIVE_BUFFER: usize = 1 << 20;
+/// How many packets may have come in on a new socket before it was bound to its interface.
+const STRAY_MAX: usize = 4096;
+
+/// May this process open raw sockets?
+pub(crate) fn probe() -> io::Result<()> {
+    raw(Family::Ipv4).map(drop)
+}
+
+#[derive(Debug)]
+pub(crate) struct RawTransport {
+    lanes: Vec<RawLane>,
+    /// The lane that is looked at first.
+    turn: usize,
+    packet: Box<[u8; PACKET_MAX]>,
+    control: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct RawLane {
+    id: LaneId,
+    index: LinkIndex,
+    socket: AsyncFd<Socket>,
+}
+
+impl RawTransport {
+    pub(crate) fn new() -> Self {
+        Self {
+            lanes: Vec::new(),
+            turn: 0,
+            packet: Box::new([0; PACKET_MAX]),
+            control: nix::cmsg_space!(u32, in6_pktinfo, libc::c_int),
+        }
+    }
+
+    fn lane(&self, id: LaneId) -> io::Result<&RawLane> {
+        let lane = self.lanes.iter().find(|lane| lane.id == id);
+        lane.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Transport for RawTransport {
+    fn open(
+        &mut self,
+        lane: LaneId,
+        interface: &str,
+        index: LinkIndex,
+        family: Family,
+    ) -> io::Result<()> {
+        self.close(lane);
+        let socket = open(interface, index, family)?;
+        let socket = sys::watch_readable(socket)?;
+        self.lanes.push(RawLane {
+            id: lane,
+            index,
+            socket,
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, lane: LaneId) {
+        self.lanes.retain(|open| open.id != lane);
+    }
+
+    fn send(
+        &mut self,
+        lane: LaneId,
+        source: IpAddr,
+        destination: IpAddr,
+        message: &[u8],
+    ) -> io::Result<()> {
+        let lane = self.lane(lane)?;
+        let fd = lane.socket.get_ref().as_raw_fd();
+        let message = [IoSlice::new(message)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let info = pktinfo_v4(lane.index, source);
+                let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
+                sendmsg(
+                    fd,
+                    &message,
+                    &[ControlMessage::Ipv4PacketInfo(&info)],
+                    flags,
+                    Some(&to),
+                )?;
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let info = pktinfo_v6(lane.index, source);
+                let scope = if is_link_scope(destination) {
+                    lane.index.get()
+                } else {
+                    0
+                };
+                let to = SockaddrIn6::from(SocketAddrV6::new(destination, 0, 0, scope));
+                sendmsg(
+                    fd,
+                    &message,
+                    &[ControlMessage::Ipv6PacketInfo(&info)],
+                    flags,
+                    Some(&to),
+                )?;
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<LaneId> {
+        let (later, first) = self.lanes.split_at(self.turn.min(self.lanes.len()));
+        for lane in first.iter().chain(later) {
+            // An error here means that the runtime is going down.
+            if let Poll::Ready(Ok(mut ready)) = lane.socket.poll_read_ready(cx) {
+                ready.retain_ready();
+                let id = lane.id;
+                self.turn = self
+                    .lanes
+                    .iter()
+                    .position(|lane| lane.id == id)
+                    .map_or(0, |at| at + 1);
+                return Poll::Ready(id);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>> {
+        let Self {
+            lanes,
+            packet,
+            control,
+            ..
+        } = self;
+        let Some(lane) = lanes.iter().find(|open| open.id == lane) else {
+            return Ok(None);
+        };
+        let read =
+            |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet.as_mut_slice(), control)?);
+        let received = match lane.socket.try_io(Interest::READABLE, read) {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let bytes = packet.get(..received.len).unwrap_or_default();
+        Ok(Some(match received.sender {
+            Some(sender) => Datagram {
+                source: IpAddr::V6(sender),
+                destination: IpAddr::V6(received.destination),
+                ttl: received.hop_limit,
+                message: bytes,
+                overflows: received.overflows,
+            },
+            None => Datagram {
+                overflows: received.overflows,
+                ..ipv4(bytes)
+            },
+        }))
+    }
+}
+
+fn raw(family: Family) -> io::Result<Socket> {
+    let domain = match family {
+        Family::Ipv4 => Domain::IPV4,
+        Family::Ipv6 => Domain::IPV6,
+    };
+    let socket = Socket::new(
+        domain,
+        Type::RAW,
+        Some(Protocol::from(i32::from(IP_PROTOCOL))),
+    )?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn open(interface: &str, index: LinkIndex, family: Family) -> io::Result<Socket> {
+    let socket = raw(family)?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    // As much as the system allows.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+    let ttl = u32::from(IP_TTL);
+    match family {
+        Family::Ipv4 => {
+            socket.set_ttl_v4(ttl)?;
+            socket.set_multicast_ttl_v4(ttl)?;
+            socket.set_tos_v4(TRAFFIC_CLASS)?;
+            socket.set_multicast_loop_v4(false)?;
+            // Otherwise a group that any process has joined is received here.
+            socket.set_multicast_all_v4(false)?;
+            let on = InterfaceIndexOrAddress::Index(index.get());
+            socket.join_multicast_v4_n(&MULTICAST_IPV4, &on)?;
+        }
+        Family::Ipv6 => {
+            socket.set_unicast_hops_v6(ttl)?;
+            socket.set_multicast_hops_v6(ttl)?;
+            socket.set_tclass_v6(TRAFFIC_CLASS)?;
+            socket.set_multicast_loop_v6(false)?;
+            socket.set_multicast_all_v6(false)?;
+            socket.set_multicast_if_v6(index.get())?;
+            socket.join_multicast_v6(&MULTICAST_IPV6, index.get())?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            socket.set_recv_hoplimit_v6(true)?;
+        }
+    }
+    // What came in before the socket was bound may be another interface's, and without its hop limit.
+    let mut stray = [0; 1];
+    for _ in 0..STRAY_MAX {
+        if rustix::io::read(&socket, &mut stray).is_err() {
+            break;
+        }
+    }
+    Ok(socket)
+}
+
+/// What `recvmsg` says beside the bytes.
+struct Received {
+    len: usize,
+    /// Over IPv6. Over IPv4 the bytes begin with the header.
+    sender: Option<Ipv6Addr>,
+    destination: Ipv6Addr,
+    hop_limit: u8,
+    overflows: Option<u32>,
+}
+
+fn receive(fd: RawFd, packet: &mut [u8], control: &mut [u8]) -> nix::Result<Received> {
+    let mut bytes = [IoSliceMut::new(packet)];
+    let message = recvmsg::<SockaddrIn6>(fd, &mut bytes, Some(control), MsgFlags::MSG_DONTWAIT)?;
+    let mut received = Received {
+        len: message.bytes,
+        sender: message.address.as_ref().map(SockaddrIn6::ip),
+        destination: Ipv6Addr::UNSPECIFIED,
+        hop_limit: 0,
+        overflows: None,
+    };
+    for one in message.cmsgs()? {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else was asked for")]
+        match one {
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                received.destination = info.ipi6_addr.s6_addr.into();
+            }
+            ControlMessageOwned::Ipv6HopLimit(hops) => {
+                received.hop_limit = u8::try_from(hops).unwrap_or(0);
+            }
+            ControlMessageOwned::RxqOvfl(total) => received.overflows = Some(total),
+            _ => {}
+        }
+    }
+    Ok(received)
+}
+
+/// A packet with its IPv4 header, which the kernel has checked.
+fn ipv4(packet: &[u8]) -> Datagram<'_> {
+    let header = packet.first_chunk::<20>();
+    let (ttl, source, destination) = header.map_or(
+        (0, Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
+        |[
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            ttl,
+            _,
+            _,
+            _,
+            s0,
+            s1,
+            s2,
+            s3,
+            d0,
+            d1,
+            d2,
+            d3,
+        ]| {
+            (
+                *ttl,
+                Ipv4Addr::new(*s0, *s1, *s2, *s3),
+                Ipv4Addr::new(*d0, *d1, *d2, *d3),
+            )
+        },
+    );
+    // The header's length is in words.
+    let header_len = packet
+        .first()
+        .map_or(0, |first| usize::from(first & 0x0f) * 4);
+    Datagram {
+        source: IpAddr::V4(source),
+        destination: IpAddr::V4(destination),
+        ttl,
+        message: packet.get(header_len..).unwrap_or_default(),
+        overflows: None,
+    }
+}
+
+fn pktinfo_v4(index: LinkIndex, source: Ipv4Addr) -> in_pktinfo {
+    in_pktinfo {
+        ipi_ifindex: i32::try_from(index.get()).unwrap_or(0),
+        ipi_spec_dst: in_addr {
+            s_addr: u32::from_ne_bytes(source.octets()),
+        },
+        ipi_addr: in_addr { s_addr: 0 },
+    }
+}
+
+fn pktinfo_v6(index: LinkIndex, source: Ipv6Addr) -> in6_pktinfo {
+    in6_pktinfo {
+        ipi6_addr: in6_addr {
+            s6_addr: source.octets(),
+        },
+        ipi6_ifindex: index.get(),
+    }
+}
+
+const fn is_link_scope(address: Ipv6Addr) -> bool {
+    address.is_unicast_link_local() || matches!(address.octets(), [0xff, 0x02 | 0x12, ..])
+}

@@ -1,0 +1,189 @@
+//! What a router is doing, to be read and watched.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use locum_vip::AddressError;
+use locum_vrrp_election::{Faults, MasterSeen, State, Stats, Transition};
+use locum_vrrp_wire::{DecodeError, Priority, Version, Vrid};
+
+/// A virtual router as it is now. Cheap to clone.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RouterStatus {
+    /// The name it was added by.
+    pub name: Arc<str>,
+    /// The interface it lives on.
+    pub interface: Arc<str>,
+    /// Its identifier.
+    pub vrid: Vrid,
+    /// The version it speaks.
+    pub version: Version,
+    /// Its priority now.
+    pub priority: Priority,
+    /// Where it is in its life.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// How it came there; `None` before the first change.
+    pub last_transition: Option<Transition>,
+    /// What is missing.
+    pub faults: Faults,
+    /// The address it sends from.
+    pub source: Option<IpAddr>,
+    /// Whom it watches.
+    pub master: Option<MasterSeen>,
+    /// The addresses and whether they are held.
+    pub addresses: Arc<[AddressStatus]>,
+    /// What happened in the election.
+    pub stats: Stats,
+    /// Packets for this router that were dropped, by reason.
+    pub dropped: DropCounters,
+    /// Packets of this router's interface and family that reached no router.
+    pub link: LinkCounters,
+    /// Addresses put back after somebody else had removed them.
+    pub addresses_restored: u64,
+    /// Rounds of announcements carried out.
+    pub announcements_sent: u64,
+}
+
+impl RouterStatus {
+    /// Are all addresses held?
+    #[must_use]
+    pub fn holds_all(&self) -> bool {
+        self.addresses.iter().all(|address| address.held)
+    }
+}
+
+/// One virtual address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AddressStatus {
+    /// The address with its prefix.
+    pub address: IpNet,
+    /// Is it on the interface, as far as the address driver said?
+    pub held: bool,
+}
+
+/// Packets for one router that were dropped before the election saw them. What the election itself refused is
+/// counted in its [`Stats`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DropCounters {
+    /// TTL or hop limit not 255 in multicast, or outside the peer's bounds in unicast.
+    pub ttl: u64,
+    /// Multicast where unicast is configured, or the other way round.
+    pub delivery: u64,
+    /// Unicast from somebody who is not a configured peer.
+    pub unknown_peer: u64,
+    /// Shorter than it says.
+    pub length: u64,
+    /// Another version than the router's, or none that is known.
+    pub version: u64,
+    /// Not an advertisement.
+    pub packet_type: u64,
+    /// Wrong checksum.
+    pub checksum: u64,
+    /// No address in it.
+    pub no_addresses: u64,
+    /// An interval that the version has not got.
+    pub interval: u64,
+    /// Another kind of authentication than the router's, or none that is known (v2).
+    pub authentication: u64,
+    /// Another password (v2).
+    pub password: u64,
+    /// Anything else that the decoder refuses.
+    pub other: u64,
+    /// Accepted, though its addresses are not the router's: the configurations differ.
+    pub other_addresses: u64,
+}
+
+impl DropCounters {
+    pub(crate) const fn count(&mut self, error: &DecodeError) {
+        let counter = match error {
+            DecodeError::Version(_) => &mut self.version,
+            DecodeError::Type(_) => &mut self.packet_type,
+            DecodeError::Checksum { .. } => &mut self.checksum,
+            DecodeError::NoAddresses => &mut self.no_addresses,
+            DecodeError::Interval(_) => &mut self.interval,
+            DecodeError::AuthenticationHeaderUnsupported | DecodeError::AuthenticationType(_) => {
+                &mut self.authentication
+            }
+            DecodeError::Truncated { .. } => &mut self.length,
+            // VRID zero never gets here, since no router has it.
+            DecodeError::Vrid(_) | _ => &mut self.other,
+        };
+        *counter += 1;
+    }
+}
+
+/// Packets of one interface and family that no router could be found for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LinkCounters {
+    /// For a VRID that no router here has.
+    pub unknown_vrid: u64,
+    /// Too short to say for which VRID.
+    pub malformed: u64,
+    /// Dropped by the kernel because this process did not read fast enough (`SO_RXQ_OVFL`).
+    pub receive_queue_overflows: u64,
+    /// Failed attempts to receive.
+    pub receive_errors: u64,
+}
+
+/// One thing that happened to a router, in order.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Event {
+    /// The router's name.
+    pub router: Arc<str>,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The state changed.
+    Transition(Transition),
+    /// All addresses are on the interface.
+    AddressesHeld,
+    /// The addresses have been taken off the interface.
+    AddressesReleased,
+    /// An address could not be put on the interface.
+    HoldFailed {
+        /// Which.
+        address: IpNet,
+        /// Why.
+        error: Arc<AddressError>,
+    },
+    /// An address could not be taken off the interface: said once, tried again until it works.
+    ReleaseFailed {
+        /// Which.
+        address: IpNet,
+        /// Why.
+        error: Arc<AddressError>,
+    },
+    /// Somebody else had removed an address, and it was put back.
+    AddressRestored {
+        /// Which.
+        address: IpNet,
+    },
+    /// The neighbours could not be told.
+    AnnounceFailed(Arc<AddressError>),
+    /// An advertisement could not be sent: said once, until one could.
+    SendFailed(Arc<io::Error>),
+    /// The interface's socket could not be opened: said once, tried again every second.
+    SocketFailed(Arc<io::Error>),
+    /// Advertisements of this router name other addresses than ours: said once for each run of them.
+    OtherAddresses {
+        /// Who sends them.
+        source: IpAddr,
+    },
+}

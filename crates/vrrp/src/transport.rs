@@ -1,0 +1,53 @@
+//! What carries advertisements, as the engine sees it.
+
+use std::io;
+use std::net::IpAddr;
+use std::task::{Context, Poll};
+
+use locum_vip::LinkIndex;
+
+use crate::config::Family;
+
+/// Names the socket of one interface and family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LaneId(pub(crate) u32);
+
+/// A packet of IP protocol 112 that was received.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Datagram<'a> {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    /// Time to live, or hop limit.
+    pub(crate) ttl: u8,
+    pub(crate) message: &'a [u8],
+    /// Packets of this socket that the kernel has dropped so far, if it says so.
+    pub(crate) overflows: Option<u32>,
+}
+
+/// One socket for each interface and family. Nothing here waits.
+pub(crate) trait Transport {
+    /// Opens the lane's socket; an open one is replaced.
+    fn open(
+        &mut self,
+        lane: LaneId,
+        interface: &str,
+        index: LinkIndex,
+        family: Family,
+    ) -> io::Result<()>;
+
+    fn close(&mut self, lane: LaneId);
+
+    fn send(
+        &mut self,
+        lane: LaneId,
+        source: IpAddr,
+        destination: IpAddr,
+        message: &[u8],
+    ) -> io::Result<()>;
+
+    /// Ready with a lane that can be received from; each gets its turn.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<LaneId>;
+
+    /// The next packet of `lane`, or `None` if there is none now.
+    fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>>;
+}
