@@ -1,5 +1,7 @@
 //! `cargo xtask bench`.
 
+use std::process::ExitCode;
+
 use clap::Args as ClapArgs;
 
 use crate::{shell::Cmd, steps::Steps};
@@ -13,7 +15,7 @@ pub(crate) struct Args {
     criterion: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> ExitCode {
     let mut steps = Steps::default();
     steps.cmd(
         "bench",

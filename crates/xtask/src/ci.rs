@@ -1,5 +1,7 @@
 //! `cargo xtask ci`.
 
+use std::process::ExitCode;
+
 use clap::Args as ClapArgs;
 
 use crate::{
@@ -16,7 +18,7 @@ pub(crate) struct Args {
     consent: Consent,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
     let mut steps = Steps::default();
     steps.cmd("format", &Cmd::cargo("fmt --all -- --check"));
@@ -38,5 +40,5 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     supply::deny(&mut steps, &workspace, args.consent);
     supply::package(&mut steps, &workspace);
     bench::check(&mut steps);
-    steps.finish()
+    Ok(steps.finish())
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask demo`.
 
+use std::process::ExitCode;
+
 use clap::Args as ClapArgs;
 
 use crate::{
@@ -22,7 +24,7 @@ pub(crate) struct Args {
     demo: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
     let mut steps = Steps::default();
     if let Err(error) = needs::ensure(&needs::LAB, args.consent) {
@@ -34,5 +36,5 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         .arg("demo")
         .args(&args.demo);
     steps.cmd("demo", &privilege.wrap(director));
-    steps.finish()
+    Ok(steps.finish())
 }

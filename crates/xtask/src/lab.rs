@@ -1,5 +1,7 @@
 //! `cargo xtask lab`.
 
+use std::process::ExitCode;
+
 use clap::Args as ClapArgs;
 
 use crate::{
@@ -22,7 +24,7 @@ pub(crate) struct Args {
     lab: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
     needs::ensure(&needs::LAB, args.consent)?;
     let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
@@ -33,5 +35,5 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     );
     let lab = Cmd::new(workspace.release("lab")).args(&args.lab);
     steps.cmd("lab", &privilege.wrap(lab));
-    steps.finish()
+    Ok(steps.finish())
 }

@@ -22,6 +22,8 @@ mod test;
 mod toolchain;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Builds, tests and measures Locum. Start with `demo`, then `test`.
@@ -50,14 +52,18 @@ enum Verb {
     Lab(lab::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {
-        Verb::Test(args) => test::run(&args),
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Test(args) => Ok(test::run(&args)),
         Verb::Ci(args) => ci::run(&args),
         Verb::Demo(args) => demo::run(&args),
-        Verb::Bench(args) => bench::run(&args),
+        Verb::Bench(args) => Ok(bench::run(&args)),
         Verb::Lab(args) => lab::run(&args),
-    }
+    };
+    done.unwrap_or_else(|error| {
+        println!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 #[cfg(test)]

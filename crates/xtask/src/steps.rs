@@ -1,8 +1,9 @@
 //! The steps of one run and the summary at its end.
 
-use std::time::{Duration, Instant};
-
-use anyhow::bail;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use crate::shell::Cmd;
 
@@ -63,30 +64,31 @@ impl Steps {
         });
     }
 
-    /// Prints the summary.
-    ///
-    /// # Errors
-    /// If any step failed.
-    pub(crate) fn finish(self) -> anyhow::Result<()> {
+    /// Prints the summary; a failure if any step failed.
+    pub(crate) fn finish(self) -> ExitCode {
         println!("\n=== summary");
         self.done
             .iter()
             .for_each(|step| println!("{}", step.line()));
         let total: Duration = self.done.iter().map(|step| step.took).sum();
-        let failed = self
-            .done
-            .iter()
-            .filter(|step| matches!(step.outcome, Outcome::Failed(_)))
-            .count();
+        let failed = self.failed();
         println!(
             "{} steps, {failed} failed, {:.1} s",
             self.done.len(),
             total.as_secs_f64()
         );
-        if failed > 0 {
-            bail!("{failed} of {} steps failed", self.done.len());
+        if failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         }
-        Ok(())
+    }
+
+    fn failed(&self) -> usize {
+        self.done
+            .iter()
+            .filter(|step| matches!(step.outcome, Outcome::Failed(_)))
+            .count()
     }
 }
 
@@ -146,6 +148,6 @@ mod tests {
             steps.done[0].line(),
             "NOT RUN     0.0 s  advisories: no network"
         );
-        steps.finish().unwrap();
+        assert_eq!(steps.finish(), ExitCode::SUCCESS);
     }
 }

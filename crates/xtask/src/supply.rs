@@ -20,7 +20,7 @@ pub(crate) fn deny(steps: &mut Steps, workspace: &Workspace, consent: Consent) {
         let path = ensure_deny(workspace, consent)?;
         tool = Some(path.clone());
         Cmd::new(path)
-            .words("--all-features check licenses bans sources")
+            .words("--all-features check --hide-inclusion-graph licenses bans sources")
             .run()?;
         Ok("licences, bans, sources".to_owned())
     });

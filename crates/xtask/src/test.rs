@@ -1,5 +1,7 @@
 //! `cargo xtask test`.
 
+use std::process::ExitCode;
+
 use clap::Args as ClapArgs;
 
 use crate::{
@@ -22,7 +24,7 @@ pub(crate) struct Args {
     filter: Option<String>,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> ExitCode {
     let mut steps = Steps::default();
     step(&mut steps, args.consent, args.filter.as_deref());
     steps.finish()
