@@ -20,6 +20,14 @@ pub enum LabError {
         /// What it said, without the line feed at the end.
         stderr: String,
     },
+    /// A program ended that should have gone on.
+    #[error("`{program}` ended by itself; it said:\n{log}")]
+    Ended {
+        /// The program.
+        program: String,
+        /// What it said.
+        log: String,
+    },
     /// The kernel refused.
     #[error("cannot {attempt}")]
     Io {

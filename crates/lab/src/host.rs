@@ -7,7 +7,9 @@ use std::io;
 use std::net::IpAddr;
 use std::os::linux::fs::MetadataExt;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::SockaddrStorage;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use crate::{Child, LabError, Mac, Signal, child, require_privileges, sys, wait_until};
 
@@ -26,10 +29,10 @@ const NO_SUCH_PROCESS: i32 = 3;
 /// How long killed processes may take to go.
 const KILL_BOUND: Duration = Duration::from_secs(5);
 
-/// A host with a network stack of its own: an anonymous network namespace that a thread of this process lives in.
+/// A host with a network stack and a `/run` of its own: anonymous namespaces that a thread of this process lives in.
 ///
-/// The namespace has no name anywhere, so it goes with its last process, even after SIGKILL. Clones are the same
-/// host; when the last one goes, every process in it is killed.
+/// They have no name anywhere, so they go with their last process, even after SIGKILL. Clones are the same host; when
+/// the last one goes, every process in it is killed.
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
@@ -169,6 +172,39 @@ impl Host {
     pub fn spawn(&self, command: Command) -> Result<Child, LabError> {
         self.run(move || Child::start(command))
             .map_err(LabError::io("start a program"))
+    }
+
+    /// A new directory under the host's own `/run`, which only it sees and which goes with it.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, LabError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = PathBuf::from(format!("/run/locum-lab/{name}-{number}"));
+        let ours = directory.clone();
+        self.run(move || fs::create_dir_all(ours))
+            .map_err(LabError::io("make a directory"))?;
+        Ok(directory)
+    }
+
+    /// Writes a file as the host sees it: below `/run`, only it does.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    pub fn write(&self, path: &Path, text: &str) -> Result<(), LabError> {
+        let (path, text) = (path.to_owned(), text.to_owned());
+        self.run(move || fs::write(path, text))
+            .map_err(LabError::io("write a file"))
+    }
+
+    /// Reads a file as the host sees it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    pub fn read(&self, path: &Path) -> Result<String, LabError> {
+        let path = path.to_owned();
+        self.run(move || fs::read_to_string(path))
+            .map_err(LabError::io("read a file"))
     }
 
     /// Runs a program in the host to its end.
@@ -376,9 +412,25 @@ impl Drop for Inner {
     }
 }
 
-/// Moves the calling thread to a new network namespace; returns the thread's id and the namespace's inode.
+/// Moves the calling thread to a new network namespace, with a `/run` that is empty and its own; returns the thread's
+/// id and the namespace's inode.
 fn enter_new_namespace() -> Result<(u32, u64), LabError> {
-    unshare(CloneFlags::CLONE_NEWNET).map_err(LabError::os("make a network namespace"))?;
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
+        .map_err(LabError::os("make namespaces"))?;
+    // Else this machine would see what is mounted here.
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .map_err(LabError::os("make mounts private"))?;
+    mount(
+        "locum-lab",
+        "/run",
+        "tmpfs",
+        MountFlags::NODEV | MountFlags::NOSUID,
+        None,
+    )
+    .map_err(LabError::os("mount a /run"))?;
     let inode = fs::metadata("/proc/thread-self/ns/net")
         .map_err(LabError::io("read /proc/thread-self/ns/net"))?
         .st_ino();

@@ -4,6 +4,7 @@ mod capture;
 mod child;
 mod clock;
 mod error;
+pub mod failover;
 mod host;
 mod lan;
 mod log;
@@ -11,6 +12,7 @@ mod mac;
 mod peer;
 mod privilege;
 mod prober;
+mod random;
 mod sys;
 
 pub use self::capture::{Advert, Capture, Frame};

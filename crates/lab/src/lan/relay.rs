@@ -11,6 +11,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::Impairment;
+use crate::random::Random;
 use crate::{Host, LabError, Mac, clock, sys};
 
 /// So many frames are taken from one port before the next has its turn.
@@ -76,25 +77,6 @@ impl Ord for Delayed {
     }
 }
 
-/// SplitMix64: small, and good enough to decide which frame is lost.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Evenly from 0 to `bound` - 1; 0 if there is nothing to choose from.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
-    }
-}
-
 /// The relay and its thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -143,12 +125,12 @@ impl Relay {
     }
 
     pub(super) fn impair(&self, from: usize, to: usize, impairment: Impairment) {
-        let seed = Random(self.seed ^ ((from as u64) << 32) ^ to as u64).next();
+        let seed = Random::new(self.seed ^ ((from as u64) << 32) ^ to as u64).next();
         let mut shared = lock(&self.shared);
         let link = shared.links.entry((from, to));
-        link.or_insert(Link {
+        link.or_insert_with(|| Link {
             impairment,
-            random: Random(seed),
+            random: Random::new(seed),
         })
         .impairment = impairment;
     }

@@ -1,21 +1,18 @@
 //! Our own program as a peer.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::{Child, Host, LabError, wait_until};
 
-/// A `director` running in a [`Host`], with a directory of its own for its configuration and its control socket.
+/// A `director` running in a [`Host`], with its configuration and its control socket in a directory under the host's
+/// own `/run`, so they are seen from inside the host only.
 #[derive(Debug)]
 pub struct Director {
-    // Before `directory`: it must end first.
     child: Child,
     program: PathBuf,
-    directory: TempDir,
+    directory: PathBuf,
     host: Host,
 }
 
@@ -27,13 +24,9 @@ impl Director {
     ///
     /// What the file system or the kernel answers.
     pub fn start(host: &Host, program: &Path, toml: &str) -> Result<Self, LabError> {
-        let directory = tempfile::Builder::new()
-            .prefix("locum-lab-director-")
-            .tempdir()
-            .map_err(LabError::io("make a temporary directory"))?;
-        let config = directory.path().join("director.toml");
-        fs::write(&config, complete(host, directory.path(), toml))
-            .map_err(LabError::io("write a configuration"))?;
+        let directory = host.directory("director")?;
+        let config = directory.join("director.toml");
+        host.write(&config, &complete(host, &directory, toml))?;
         let mut command = Command::new(program);
         command.args(["run", "-c"]).arg(config);
         let child = host.spawn(command)?;
@@ -51,16 +44,16 @@ impl Director {
         &self.child
     }
 
-    /// Its configuration file.
+    /// Its configuration file, as the host sees it.
     #[must_use]
     pub fn config(&self) -> PathBuf {
-        self.directory.path().join("director.toml")
+        self.directory.join("director.toml")
     }
 
-    /// Its control socket, if the configuration left that to the laboratory.
+    /// Its control socket, as the host sees it, if the configuration left that to the laboratory.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
-        socket_in(self.directory.path())
+        socket_in(&self.directory)
     }
 
     /// Runs the program with other arguments in the same host, to its end.

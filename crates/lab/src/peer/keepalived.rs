@@ -1,14 +1,12 @@
 //! Real keepalived as a peer: [`Keepalived`] and its configuration.
 
 use std::fmt::{self, Write as _};
-use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tempfile::TempDir;
 
 use crate::{Child, Host, LabError, Line, LogMark};
 
@@ -207,13 +205,13 @@ fn block(head: &str, lines: &[impl fmt::Display]) -> String {
     text
 }
 
-/// A keepalived running in a [`Host`], with a directory of its own for its configuration and pid files, so that it
-/// meets neither another one's nor a stale one.
+/// A keepalived running in a [`Host`], with its configuration and pid files in a directory under the host's own `/run`,
+/// so that it meets neither another one's nor a stale one.
 #[derive(Debug)]
 pub struct Keepalived {
-    // Before `directory`: it must end first.
     child: Child,
-    directory: TempDir,
+    directory: PathBuf,
+    host: Host,
 }
 
 impl Keepalived {
@@ -254,13 +252,8 @@ impl Keepalived {
     /// As [`start`](Self::start).
     pub fn start_with(host: &Host, configuration: &str) -> Result<Self, LabError> {
         Self::require()?;
-        let directory = tempfile::Builder::new()
-            .prefix("locum-lab-keepalived-")
-            .tempdir()
-            .map_err(LabError::io("make a temporary directory"))?;
-        let file = |name: &str| directory.path().join(name);
-        fs::write(file("keepalived.conf"), configuration)
-            .map_err(LabError::io("write a configuration"))?;
+        let directory = host.directory("keepalived")?;
+        host.write(&directory.join("keepalived.conf"), configuration)?;
         let mut command = Command::new("keepalived");
         command.args([
             "--dont-fork",
@@ -276,10 +269,14 @@ impl Keepalived {
             ("--checkers_pid", "checkers.pid"),
             ("--bfd_pid", "bfd.pid"),
         ] {
-            command.arg(option).arg(file(name));
+            command.arg(option).arg(directory.join(name));
         }
         let child = host.spawn(command)?;
-        Ok(Self { child, directory })
+        Ok(Self {
+            child,
+            directory,
+            host: host.clone(),
+        })
     }
 
     /// Its parent process: signals, log and end.
@@ -288,20 +285,17 @@ impl Keepalived {
         &self.child
     }
 
-    /// Its directory.
+    /// Its directory, as the host sees it.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     /// The process id of the child that speaks VRRP; `None` before it is there.
     #[must_use]
     pub fn vrrp_pid(&self) -> Option<u32> {
-        fs::read_to_string(self.directory.path().join("vrrp.pid"))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        let pid = self.host.read(&self.directory.join("vrrp.pid")).ok()?;
+        pid.trim().parse().ok()
     }
 
     /// Waits for it to say that virtual router `vrid` enters `state`, from its start on.

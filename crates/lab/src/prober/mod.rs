@@ -72,6 +72,27 @@ struct Slot {
     responder: AtomicU8,
 }
 
+impl Slot {
+    fn sent(&self) -> Duration {
+        Duration::from_nanos(self.sent.load(Ordering::Acquire).saturating_sub(1))
+    }
+
+    fn read(&self, macs: &[Mac]) -> Probe {
+        let copies = self.copies.load(Ordering::Acquire);
+        let rtt = Duration::from_micros(self.rtt.load(Ordering::Relaxed).into());
+        let in_time = copies > 0 && rtt <= PATIENCE;
+        let by = macs
+            .get(usize::from(self.responder.load(Ordering::Relaxed)))
+            .copied();
+        Probe {
+            sent: self.sent(),
+            rtt: in_time.then_some(rtt),
+            copies,
+            by: by.filter(|_| in_time),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     start: u64,
@@ -178,21 +199,33 @@ impl Prober {
         by: Option<Mac>,
         bound: Duration,
     ) -> Result<Duration, LabError> {
-        let mut found = None;
+        let wanted = |probe: &Probe| probe.answered() && by.is_none_or(|by| probe.by == Some(by));
         let who = by.map_or_else(String::new, |mac| format!(" by {mac}"));
         wait_until(
             &format!("{} to answer{who}", self.shared.target),
             bound,
             || {
-                let probes = self.shared.probes(from, self.elapsed());
-                let first = probes
-                    .iter()
-                    .find(|p| p.answered() && by.is_none_or(|by| p.by == Some(by)));
-                found = first.map(|probe| probe.sent);
-                found.is_some()
+                self.shared
+                    .latest()
+                    .is_some_and(|probe| probe.sent >= from && wanted(&probe))
             },
         )?;
-        Ok(found.unwrap_or(from))
+        let found = self
+            .shared
+            .probes(from, self.elapsed())
+            .into_iter()
+            .find(wanted);
+        Ok(found.map_or(from, |probe| probe.sent))
+    }
+
+    /// Who answered the last probe that was answered, and when that was sent.
+    #[must_use]
+    pub fn latest(&self) -> Option<Responder> {
+        let probe = self.shared.latest()?;
+        Some(Responder {
+            from: probe.sent,
+            mac: probe.by?,
+        })
     }
 
     /// Stops, waits 100 ms for late answers, and reports on everything.
@@ -310,35 +343,36 @@ impl Shared {
     }
 
     fn probes(&self, from: Duration, until: Duration) -> Vec<Probe> {
-        let macs = self
-            .responders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let count = usize::try_from(self.sent.load(Ordering::Acquire)).unwrap_or(0);
-        let slots = self.slots.get(..count).unwrap_or_default();
-        let time =
-            |slot: &Slot| Duration::from_nanos(slot.sent.load(Ordering::Acquire).saturating_sub(1));
-        let first = slots.partition_point(|slot| time(slot) < from);
+        let slots = self.sent_slots();
+        let first = slots.partition_point(|slot| slot.sent() < from);
         let slots = slots
             .iter()
             .skip(first)
-            .take_while(|slot| time(slot) <= until);
-        let probe = |slot: &Slot| {
-            let copies = slot.copies.load(Ordering::Acquire);
-            let rtt = Duration::from_micros(slot.rtt.load(Ordering::Relaxed).into());
-            let by = macs
-                .get(usize::from(slot.responder.load(Ordering::Relaxed)))
-                .copied();
-            let in_time = copies > 0 && rtt <= PATIENCE;
-            Probe {
-                sent: time(slot),
-                rtt: in_time.then_some(rtt),
-                copies,
-                by: by.filter(|_| in_time),
-            }
-        };
-        slots.map(probe).collect()
+            .take_while(|slot| slot.sent() <= until);
+        let macs = self
+            .responders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        slots.map(|slot| slot.read(&macs)).collect()
+    }
+
+    /// The last probe with an answer.
+    fn latest(&self) -> Option<Probe> {
+        let answered = |slot: &&Slot| slot.copies.load(Ordering::Acquire) > 0;
+        let slot = self.sent_slots().iter().rev().find(answered)?;
+        Some(
+            slot.read(
+                &self
+                    .responders
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            ),
+        )
+    }
+
+    fn sent_slots(&self) -> &[Slot] {
+        let count = usize::try_from(self.sent.load(Ordering::Acquire)).unwrap_or(0);
+        self.slots.get(..count).unwrap_or_default()
     }
 
     fn report(&self, from: Duration, until: Duration, settled: Duration) -> ProbeReport {
