@@ -39,7 +39,10 @@ impl fmt::Display for LinkIndex {
 
 /// How long the kernel may keep an address without hearing from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a driver must decide about every kind of lease")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver must decide about every kind of lease"
+)]
 pub enum Lease {
     /// For ever: whoever added it has to remove it.
     Permanent,
@@ -60,7 +63,10 @@ pub enum Foreign {
 
 /// How addresses are to be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a plain request, built by callers")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a plain request, built by callers"
+)]
 pub struct Claim {
     /// How long the kernel may keep them.
     pub lease: Lease,
@@ -82,6 +88,9 @@ pub enum Outcome {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AddressError {
+    /// The driver's own machinery failed; the kernel was not asked.
+    #[error("the address driver failed")]
+    Driver(#[source] io::Error),
     /// The lease had passed before the kernel could be asked, or before it answered: the address is not ours.
     #[error("the lease ran out before the kernel could be told")]
     Expired,
@@ -91,6 +100,9 @@ pub enum AddressError {
          or make this router its owner with priority 255"
     )]
     Foreign,
+    /// IPv6 is switched off on the interface.
+    #[error("IPv6 is disabled on the interface (sysctl net.ipv6.conf.INTERFACE.disable_ipv6)")]
+    Ipv6Disabled,
     /// The kernel's answer.
     #[error("the kernel refused")]
     Kernel(#[source] io::Error),
@@ -98,11 +110,35 @@ pub enum AddressError {
     #[error("the interface does not exist")]
     NoSuchLink,
     /// The process may not do this.
-    #[error("not permitted: CAP_NET_ADMIN is needed for addresses and CAP_NET_RAW for announcements")]
+    #[error(
+        "not permitted: CAP_NET_ADMIN is needed for addresses and CAP_NET_RAW for announcements"
+    )]
     Permission,
     /// The kernel may or may not have done it: ask again.
     #[error("the kernel's answer was lost")]
     Unknown,
+}
+
+#[cfg(feature = "netlink")]
+impl AddressError {
+    /// `io::Error` cannot be cloned; its number or kind can.
+    pub(crate) fn duplicate(&self) -> Self {
+        let io = |error: &io::Error| {
+            error
+                .raw_os_error()
+                .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+        };
+        match self {
+            Self::Driver(error) => Self::Driver(io(error)),
+            Self::Expired => Self::Expired,
+            Self::Foreign => Self::Foreign,
+            Self::Ipv6Disabled => Self::Ipv6Disabled,
+            Self::Kernel(error) => Self::Kernel(io(error)),
+            Self::NoSuchLink => Self::NoSuchLink,
+            Self::Permission => Self::Permission,
+            Self::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// Puts virtual addresses on an interface, takes them away and tells the neighbours.

@@ -1,0 +1,193 @@
+//! The Linux driver.
+
+mod announcer;
+mod lease;
+mod record;
+pub(crate) mod rtnl;
+mod sys;
+mod table;
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use locum_netlink::{Connection, Family, Limits, Namespace, RequestError, Worker, WorkerError};
+
+use self::announcer::Announcer;
+use self::record::Record;
+use self::table::{Clock, Table};
+use crate::driver::{AddressDriver, AddressError, Claim, LinkIndex, Outcome};
+
+pub use self::announcer::Pace;
+pub use self::rtnl::ADDRESS_PROTOCOL;
+
+/// Where and how [`NetlinkAddresses`] works.
+#[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain settings, built by callers"
+)]
+pub struct Options {
+    /// The network namespace; by default that of the thread that starts the driver.
+    pub namespace: Namespace,
+    /// A directory of this process alone, emptied at boot (below `/run`), to remember in which addresses are ours.
+    /// Needed before Linux 5.18 only, whose kernels cannot mark addresses: without it, an address left behind by a killed
+    /// process is then taken for somebody else's.
+    pub state_directory: Option<PathBuf>,
+    /// How fast announcements may follow one another.
+    pub pace: Pace,
+}
+
+/// Which addresses [`NetlinkAddresses::remove_leftovers`] looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "two-valued by nature")]
+pub enum Leftovers<'a> {
+    /// Every address of the interface that carries our mark. Wrong if another process like this one may have
+    /// addresses on the same interface.
+    All,
+    /// These only.
+    Only(&'a [IpNet]),
+}
+
+/// Virtual addresses on the interfaces of one network namespace, over rtnetlink and packet sockets.
+///
+/// Cheap to clone. It works on two threads of its own: one changes addresses, one announces them, so that neither waits
+/// for the other and nobody's async thread waits for the kernel. A request whose future is dropped before
+/// it began is not made.
+///
+/// Which addresses are ours is marked in the kernel with the protocol [`ADDRESS_PROTOCOL`]. All others are somebody
+/// else's: they are never leased, changed or removed.
+#[derive(Debug, Clone)]
+pub struct NetlinkAddresses {
+    table: Worker<Table>,
+    announcer: Worker<Announcer>,
+}
+
+impl NetlinkAddresses {
+    /// Starts the driver. Needs no privilege yet: a missing one is reported by the first request.
+    ///
+    /// # Errors
+    ///
+    /// When a thread or socket cannot be made, the namespace not entered, or the state directory not read.
+    pub fn start(options: Options) -> io::Result<Self> {
+        Self::start_with(options, Box::new(clock), rtnl::kernel_has_marks())
+    }
+
+    fn start_with(options: Options, clock: Clock, marks: bool) -> io::Result<Self> {
+        let Options {
+            namespace,
+            state_directory,
+            pace,
+        } = options;
+        let table = Worker::start("addresses", &namespace, move || {
+            let connection = Connection::open(Family::Route, Limits::default())?;
+            let record = if marks {
+                None
+            } else {
+                Some(Record::open(state_directory.as_deref())?)
+            };
+            Ok(Table::new(connection, record, clock))
+        })?;
+        let announcer = Worker::start("announcer", &namespace, move || {
+            Ok(Announcer::new(
+                Connection::open(Family::Route, Limits::default())?,
+                pace,
+            ))
+        })?;
+        Ok(Self { table, announcer })
+    }
+
+    /// Removes addresses of ours that a process which is no more left on `link`, and returns them. To be called at start,
+    /// before anything is held there.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; what was removed before stays removed.
+    pub async fn remove_leftovers(
+        &self,
+        link: LinkIndex,
+        which: Leftovers<'_>,
+    ) -> Result<Vec<IpNet>, AddressError> {
+        let only = match which {
+            Leftovers::All => None,
+            Leftovers::Only(addresses) => Some(addresses.to_vec()),
+        };
+        self.table
+            .run(move |table| table.remove_leftovers(link, only.as_deref()))
+            .await?
+    }
+}
+
+#[async_trait]
+impl AddressDriver for NetlinkAddresses {
+    async fn ensure_present(
+        &self,
+        link: LinkIndex,
+        addresses: &[IpNet],
+        claim: Claim,
+    ) -> Vec<Result<Outcome, AddressError>> {
+        let wanted = addresses.to_vec();
+        let done = self
+            .table
+            .run(move |table| table.ensure_present(link, &wanted, claim))
+            .await;
+        done.unwrap_or_else(|error| addresses.iter().map(|_| Err(error.into())).collect())
+    }
+
+    async fn ensure_absent(
+        &self,
+        link: LinkIndex,
+        addresses: &[IpNet],
+    ) -> Vec<Result<Outcome, AddressError>> {
+        let unwanted = addresses.to_vec();
+        let done = self
+            .table
+            .run(move |table| table.ensure_absent(link, &unwanted))
+            .await;
+        done.unwrap_or_else(|error| addresses.iter().map(|_| Err(error.into())).collect())
+    }
+
+    async fn announce(&self, link: LinkIndex, addresses: &[IpAddr]) -> Result<(), AddressError> {
+        let addresses = addresses.to_vec();
+        self.announcer
+            .run(move |announcer| announcer.announce(link, &addresses))
+            .await?
+            .map(|_| ())
+    }
+}
+
+impl From<WorkerError> for AddressError {
+    fn from(error: WorkerError) -> Self {
+        Self::Driver(io::Error::other(error))
+    }
+}
+
+impl From<RequestError> for AddressError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Kernel(error) => match error.raw_os_error() {
+                Some(libc::ENODEV | libc::ENXIO) => Self::NoSuchLink,
+                Some(libc::EPERM) => Self::Permission,
+                // The only EACCES there is, in the kernel's addrconf_add_dev.
+                Some(libc::EACCES) => Self::Ipv6Disabled,
+                _ => Self::Kernel(error),
+            },
+            RequestError::NotSent(error) => Self::Driver(error),
+            RequestError::Interrupted | RequestError::Unknown | _ => Self::Unknown,
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a driver: a lease ends in real time"
+)]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! The addresses of a namespace: every decision about ours and theirs, in time and too late.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use locum_netlink::{Connection, MAX_BATCH, Request};
+
+use super::lease::lifetime;
+use super::record::Record;
+use super::rtnl::{self, AddressEntry, Put};
+use crate::driver::{AddressError, Claim, Foreign, LinkIndex, Outcome};
+
+type Answer = Result<Outcome, AddressError>;
+
+/// An address may appear between our look and our request: look so often.
+const LOOKS: usize = 3;
+
+/// Reads the time; tests let it jump.
+pub(crate) type Clock = Box<dyn Fn() -> Instant + Send>;
+
+pub(crate) struct Table {
+    connection: Connection,
+    /// Where the kernel keeps no marks.
+    record: Option<Record>,
+    clock: Clock,
+    promotion_failed: bool,
+}
+
+/// What to do about one wanted address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Put(Put),
+    Refuse,
+    UseForeign,
+}
+
+impl Table {
+    pub(crate) fn new(connection: Connection, record: Option<Record>, clock: Clock) -> Self {
+        Self {
+            connection,
+            record,
+            clock,
+            promotion_failed: false,
+        }
+    }
+
+    pub(crate) fn ensure_present(
+        &mut self,
+        link: LinkIndex,
+        addresses: &[IpNet],
+        claim: Claim,
+    ) -> Vec<Answer> {
+        let mut answers: Vec<Option<Answer>> = addresses.iter().map(|_| None).collect();
+        let mut touched = Vec::new();
+        for _ in 0..LOOKS {
+            let open: Vec<usize> = (0..)
+                .zip(&answers)
+                .filter(|(_, a)| a.is_none())
+                .map(|(i, _)| i)
+                .collect();
+            if open.is_empty() || lifetime(claim.lease, (self.clock)()).is_none() {
+                break;
+            }
+            let present = match self.read(link) {
+                Ok(present) => present,
+                Err(error) => return all(addresses, &error),
+            };
+            let mut puts = Vec::new();
+            for index in open {
+                let (Some(address), Some(answer)) = (addresses.get(index), answers.get_mut(index))
+                else {
+                    continue;
+                };
+                match self.step(*address, &present, claim.foreign) {
+                    Step::Put(put) => puts.push((index, *address, put)),
+                    Step::Refuse => *answer = Some(Err(AddressError::Foreign)),
+                    Step::UseForeign => *answer = Some(Ok(Outcome::Unchanged)),
+                }
+            }
+            self.prepare(link, &puts, &present);
+            for chunk in puts.chunks(MAX_BATCH) {
+                touched.extend(chunk.iter().map(|(index, address, _)| (*index, *address)));
+                for (index, answer) in self.put(link, chunk, claim) {
+                    if let Some(slot) = answers.get_mut(index) {
+                        *slot = answer;
+                    }
+                }
+            }
+        }
+        if lifetime(claim.lease, (self.clock)()).is_none() {
+            self.take_back(link, &touched, &mut answers);
+        }
+        // Still open: it came and went under our eyes each time.
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or(Err(AddressError::Unknown)))
+            .collect()
+    }
+
+    pub(crate) fn ensure_absent(&mut self, link: LinkIndex, addresses: &[IpNet]) -> Vec<Answer> {
+        let present = match self.read(link) {
+            Ok(present) => present,
+            // With the interface its addresses have gone.
+            Err(AddressError::NoSuchLink) => {
+                return addresses.iter().map(|_| Ok(Outcome::Unchanged)).collect();
+            }
+            Err(error) => return all(addresses, &error),
+        };
+        let is_ours = |address: &IpNet| {
+            present
+                .iter()
+                .any(|entry| entry.address == *address && entry.marked)
+        };
+        let ours: Vec<IpNet> = addresses.iter().copied().filter(is_ours).collect();
+        let mut deleted = self.delete(link, &ours).into_iter();
+        let answer = |address: &IpNet| {
+            if is_ours(address) {
+                deleted.next().unwrap_or(Err(AddressError::Unknown))
+            } else {
+                Ok(Outcome::Unchanged)
+            }
+        };
+        addresses.iter().map(answer).collect()
+    }
+
+    pub(crate) fn remove_leftovers(
+        &mut self,
+        link: LinkIndex,
+        only: Option<&[IpNet]>,
+    ) -> Result<Vec<IpNet>, AddressError> {
+        let is_leftover = |entry: &&AddressEntry| {
+            entry.marked && only.is_none_or(|only| only.contains(&entry.address))
+        };
+        let leftovers: Vec<IpNet> = self
+            .read(link)?
+            .iter()
+            .filter(is_leftover)
+            .map(|entry| entry.address)
+            .collect();
+        let mut removed = Vec::new();
+        for (address, answer) in leftovers.iter().zip(self.delete(link, &leftovers)) {
+            if answer? == Outcome::Changed {
+                removed.push(*address);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The addresses of `link`; `marked` says which are ours, by mark or by record.
+    fn read(&mut self, link: LinkIndex) -> Result<Vec<AddressEntry>, AddressError> {
+        let messages = self.connection.dump(&rtnl::dump_addresses(Some(link)))?;
+        let entries = messages.iter().filter_map(rtnl::read_address);
+        // Before Linux 4.20 a dump cannot be limited to one interface.
+        let mut entries: Vec<_> = entries.filter(|entry| entry.link == link).collect();
+        if let Some(record) = &self.record {
+            for entry in &mut entries {
+                entry.marked |= record.contains(link, entry.address);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn step(&self, address: IpNet, present: &[AddressEntry], foreign: Foreign) -> Step {
+        let ip: IpAddr = address.addr();
+        // With another prefix length it is the same address to every neighbour.
+        if present
+            .iter()
+            .any(|entry| entry.address.addr() == ip && !entry.marked)
+        {
+            return match foreign {
+                Foreign::Refuse => Step::Refuse,
+                Foreign::Use => Step::UseForeign,
+            };
+        }
+        let is_there = present.iter().any(|entry| entry.address == address);
+        Step::Put(if is_there { Put::Renew } else { Put::New })
+    }
+
+    /// What has to be so before new addresses come.
+    fn prepare(&mut self, link: LinkIndex, puts: &[(usize, IpNet, Put)], present: &[AddressEntry]) {
+        let new = || {
+            puts.iter()
+                .filter(|(.., put)| *put == Put::New)
+                .map(|(_, address, _)| *address)
+        };
+        // Ours, but with a prefix length that is no longer wanted.
+        let is_outdated = |entry: &&AddressEntry| {
+            entry.marked && new().any(|address| address.addr() == entry.address.addr())
+        };
+        let outdated: Vec<IpNet> = present
+            .iter()
+            .filter(is_outdated)
+            .map(|entry| entry.address)
+            .collect();
+        if !outdated.is_empty() {
+            self.delete(link, &outdated);
+        }
+        if new().any(|address| matches!(address, IpNet::V4(_))) {
+            self.promote_secondaries(link);
+        }
+        if let Some(record) = &mut self.record {
+            record.insert(link, new());
+        }
+    }
+
+    fn promote_secondaries(&mut self, link: LinkIndex) {
+        for answer in self.connection.execute(&[rtnl::promote_secondaries(link)]) {
+            if let Err(error) = answer
+                && !self.promotion_failed
+            {
+                self.promotion_failed = true;
+                let cause: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    %link,
+                    cause,
+                    "cannot set promote_secondaries: the end of one address may take others of its subnet away"
+                );
+            }
+        }
+    }
+
+    /// One batch. An answer of `None`: look again.
+    fn put(
+        &mut self,
+        link: LinkIndex,
+        puts: &[(usize, IpNet, Put)],
+        claim: Claim,
+    ) -> Vec<(usize, Option<Answer>)> {
+        let Some(lifetime) = lifetime(claim.lease, (self.clock)()) else {
+            return Vec::new();
+        };
+        let mark = self.record.is_none();
+        let requests: Vec<Request> = puts
+            .iter()
+            .map(|(_, address, put)| rtnl::put_address(link, *address, lifetime, *put, mark))
+            .collect();
+        let mut refused = Vec::new();
+        let answers = puts
+            .iter()
+            .zip(self.connection.execute(&requests))
+            .map(|(put, answer)| {
+                let (index, address, put) = *put;
+                let answer = match answer {
+                    Ok(_) => Some(Ok(match put {
+                        Put::New => Outcome::Changed,
+                        Put::Renew => Outcome::Unchanged,
+                    })),
+                    Err(error) if error.errno() == Some(libc::EEXIST) => None,
+                    Err(error) => Some(Err(AddressError::from(error))),
+                };
+                let is_unknown = matches!(answer, Some(Err(AddressError::Unknown)));
+                if put == Put::New && !is_unknown && !matches!(answer, Some(Ok(_))) {
+                    refused.push(address);
+                }
+                (index, answer)
+            });
+        let answers = answers.collect();
+        if let Some(record) = &mut self.record {
+            record.remove(link, refused.into_iter());
+        }
+        answers
+    }
+
+    /// The lease ran out before the last answer: what we did must not outlive it, and nothing new is claimed.
+    fn take_back(
+        &mut self,
+        link: LinkIndex,
+        touched: &[(usize, IpNet)],
+        answers: &mut [Option<Answer>],
+    ) {
+        let mut late = Vec::new();
+        for (index, address) in touched {
+            if let Some(slot) = answers.get_mut(*index)
+                && matches!(slot, Some(Ok(_) | Err(AddressError::Unknown)))
+            {
+                *slot = None;
+                late.push(*address);
+            }
+        }
+        for slot in answers.iter_mut().filter(|slot| slot.is_none()) {
+            *slot = Some(Err(AddressError::Expired));
+        }
+        for (address, answer) in late.iter().zip(self.delete(link, &late)) {
+            if let Err(error) = answer {
+                tracing::warn!(%address, %link, cause = %error, "a late address could not be removed");
+            }
+        }
+    }
+
+    fn delete(&mut self, link: LinkIndex, addresses: &[IpNet]) -> Vec<Answer> {
+        let requests: Vec<_> = addresses
+            .iter()
+            .map(|address| rtnl::delete_address(link, *address))
+            .collect();
+        let answers = self
+            .connection
+            .execute(&requests)
+            .into_iter()
+            .map(|answer| match answer {
+                Ok(_) => Ok(Outcome::Changed),
+                Err(error) => match error.errno() {
+                    Some(libc::EADDRNOTAVAIL | libc::ENODEV) => Ok(Outcome::Unchanged),
+                    _ => Err(AddressError::from(error)),
+                },
+            });
+        let answers: Vec<Answer> = answers.collect();
+        if let Some(record) = &mut self.record {
+            let gone = addresses
+                .iter()
+                .zip(&answers)
+                .filter(|(_, answer)| answer.is_ok());
+            record.remove(link, gone.map(|(address, _)| *address));
+        }
+        answers
+    }
+}
+
+/// The same failure for each address.
+fn all(addresses: &[IpNet], error: &AddressError) -> Vec<Answer> {
+    addresses.iter().map(|_| Err(error.duplicate())).collect()
+}
