@@ -1,1 +1,14 @@
-//! Epoch clock and fakes.
+//! For tests only: an epoch to count time from, and fakes of the workspace's traits.
+
+mod addresses;
+
+use std::time::Instant;
+
+pub use self::addresses::{Call, Failure, FakeAddresses, Operation};
+
+/// A moment to count simulated time from: the only clock that tests read.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one clock of tests")]
+pub fn epoch() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -337,12 +337,11 @@ mod tests {
             .iter()
             .map(|text| text.parse().expect("an address"))
             .collect();
-        RouterConfig::new(
-            "eth0",
-            Vrid::new(1).expect("a VRID"),
-            addresses,
-            election(version),
-        )
+        RouterConfig::new("eth0", vrid(), addresses, election(version))
+    }
+
+    fn vrid() -> Vrid {
+        Vrid::new(1).expect("a VRID")
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -385,8 +384,7 @@ mod tests {
     fn names_that_no_interface_has_are_refused() {
         for name in ["", "a/b", "a b", "..", "sixteen-letters-"] {
             let addresses = vec!["192.0.2.1/24".parse().expect("an address")];
-            let vrid = Vrid::new(1).expect("a VRID");
-            let refused = RouterConfig::new(name, vrid, addresses, election(Version::V3));
+            let refused = RouterConfig::new(name, vrid(), addresses, election(Version::V3));
             assert_eq!(
                 refused.expect_err("refused"),
                 RouterConfigError::Interface(name.into())

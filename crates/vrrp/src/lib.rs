@@ -15,6 +15,8 @@ mod receive;
 mod socket;
 mod status;
 mod sys;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod timer;
 mod transport;

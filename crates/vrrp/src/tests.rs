@@ -1,0 +1,7 @@
+//! The engine with simulated time: a fake link between nodes, and a fake address driver.
+
+mod addresses;
+mod election;
+mod lan;
+mod lifecycle;
+mod receive;

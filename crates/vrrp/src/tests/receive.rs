@@ -1,0 +1,240 @@
+//! What is received and not heard is counted by its reason.
+
+use std::net::IpAddr;
+
+use locum_vrrp_election::{Config, State};
+use locum_vrrp_wire::{
+    AdvertInterval, Advertisement, Authentication, Password, Priority, PseudoHeader, Vrid,
+};
+
+use super::lan::{Lan, TestNode, election, millis, pass, router, seconds, until};
+use crate::config::Peer;
+use crate::node::Router;
+use crate::status::{DropCounters, EventKind};
+
+const GROUP: &str = "224.0.0.18";
+const OTHER: &str = "192.0.2.9";
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn advert(vrid: u8) -> Advertisement {
+    let (vrid, interval) = (
+        Vrid::new(vrid).expect("a VRID"),
+        AdvertInterval::v3(100).expect("an interval"),
+    );
+    Advertisement::new(vrid, Priority::new(200), interval, [ip("192.0.2.10")]).expect("valid")
+}
+
+fn bytes(advertisement: &Advertisement, destination: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let pseudo_header = PseudoHeader::new(ip(OTHER), ip(destination)).expect("one family");
+    advertisement
+        .encode_into(&pseudo_header, &mut bytes)
+        .expect("one family");
+    bytes
+}
+
+/// How the counters look once `messages` have come in.
+async fn after(
+    node: &TestNode,
+    router: &Router,
+    messages: &[(&str, &str, u8, Vec<u8>)],
+) -> DropCounters {
+    for (source, destination, ttl, message) in messages {
+        node.inject(source, destination, *ttl, message.clone());
+    }
+    pass(seconds(1)).await;
+    router.status().dropped
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_not_heard_is_counted_by_its_reason() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let on_a = a.add(router(51, election(100))).await;
+    let good = bytes(&advert(51), GROUP);
+    let broken = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        (OTHER, GROUP, 255, bytes)
+    };
+    let v2 = AdvertInterval::v2(1).expect("an interval");
+    let v2 = Advertisement::new(
+        Vrid::new(51).expect("a VRID"),
+        Priority::new(200),
+        v2,
+        [ip("192.0.2.10")],
+    );
+    let v2 = bytes(&v2.expect("valid"), GROUP);
+    let dropped = after(
+        &a,
+        &on_a,
+        &[
+            (OTHER, GROUP, 254, good.clone()),
+            (OTHER, "192.0.2.1", 255, good.clone()),
+            (OTHER, GROUP, 255, good[..7].to_vec()),
+            broken(0, 0x41),
+            (OTHER, GROUP, 255, v2),
+            broken(0, 0x32),
+            broken(6, 0xff),
+        ],
+    )
+    .await;
+    let expected = DropCounters {
+        ttl: 1,
+        delivery: 1,
+        length: 1,
+        version: 2,
+        packet_type: 1,
+        checksum: 1,
+        ..DropCounters::default()
+    };
+    assert_eq!(dropped, expected);
+    assert_eq!(on_a.status().stats.adverts_received, 0);
+
+    a.inject_with(OTHER, GROUP, 255, bytes(&advert(52), GROUP), Some(3));
+    a.inject_with(OTHER, GROUP, 255, vec![0x31], Some(5));
+    a.inject(OTHER, GROUP, 255, good);
+    pass(seconds(1)).await;
+    let link = on_a.status().link;
+    assert_eq!(
+        (
+            link.unknown_vrid,
+            link.malformed,
+            link.receive_queue_overflows
+        ),
+        (1, 1, 5)
+    );
+    assert_eq!(on_a.status().stats.adverts_received, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_those_with_the_password_are_heard() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let interval = AdvertInterval::v2(1).expect("an interval");
+    let config = Config::new(interval, Priority::DEFAULT).expect("a priority");
+    let password = Password::new("secret").expect("fits");
+    let config = router(51, config).password(password).expect("v2 has it");
+    let on_a = a.add(config.clone()).await;
+
+    let with = |authentication| {
+        let mut sent = config.advertisement().clone();
+        sent.set_priority(Priority::new(200));
+        let sent = sent.with_authentication(authentication).expect("v2 has it");
+        (OTHER, GROUP, 255, bytes(&sent, GROUP))
+    };
+    let other = Password::new("Secret").expect("fits");
+    let messages = [
+        with(Authentication::None),
+        with(Authentication::Password(other)),
+        with(Authentication::Password(password)),
+    ];
+    let dropped = after(&a, &on_a, &messages).await;
+    assert_eq!((dropped.authentication, dropped.password), (1, 1));
+    assert_eq!(on_a.status().stats.adverts_received, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unicast_is_heard_from_peers_within_their_bounds_only() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let peers = vec![Peer {
+        min_ttl: 250,
+        max_ttl: 254,
+        ..Peer::new(ip(OTHER))
+    }];
+    let config = router(51, election(100)).unicast(peers).expect("valid");
+    let on_a = a.add(config).await;
+    let here = "192.0.2.1";
+    let good = bytes(&advert(51), here);
+    let messages = [
+        ("192.0.2.8", here, 254, good.clone()),
+        (OTHER, here, 255, good.clone()),
+        (OTHER, here, 249, good.clone()),
+        (OTHER, GROUP, 255, bytes(&advert(51), GROUP)),
+        (OTHER, here, 250, good),
+    ];
+    let dropped = after(&a, &on_a, &messages).await;
+    assert_eq!(
+        (dropped.unknown_peer, dropped.ttl, dropped.delivery),
+        (1, 2, 1)
+    );
+    assert_eq!(on_a.status().stats.adverts_received, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unicast_goes_to_every_peer() {
+    let lan = Lan::default();
+    let nodes = [
+        lan.node("192.0.2.1"),
+        lan.node("192.0.2.2"),
+        lan.node("192.0.2.3"),
+    ];
+    let mut routers = Vec::new();
+    for (node, priority) in nodes.iter().zip([150, 100, 50]) {
+        let others = nodes.iter().filter(|other| other.address != node.address);
+        let peers = others.map(|other| Peer::new(other.address)).collect();
+        let config = router(51, election(priority))
+            .unicast(peers)
+            .expect("valid");
+        routers.push(node.add(config).await);
+    }
+    until(&routers[0], State::Master).await;
+    pass(seconds(10)).await;
+    for backup in &routers[1..] {
+        let status = backup.status();
+        assert_eq!(status.state, State::Backup);
+        assert_eq!(status.dropped, DropCounters::default());
+    }
+    assert!(
+        lan.sent()
+            .iter()
+            .all(|sent| !sent.destination.is_multicast())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_addresses_are_heard_counted_and_said_once() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let mut events = a.node.events();
+    let on_a = a.add(router(51, election(100))).await;
+    let more = [ip("192.0.2.10"), ip("192.0.2.11")];
+    let interval = AdvertInterval::v3(100).expect("an interval");
+    let vrid = Vrid::new(51).expect("a VRID");
+    let other = Advertisement::new(vrid, Priority::new(200), interval, more).expect("valid");
+    let message = (OTHER, GROUP, 255, bytes(&other, GROUP));
+    let dropped = after(&a, &on_a, &[message.clone(), message]).await;
+    assert_eq!(dropped.other_addresses, 2);
+    assert_eq!(on_a.status().stats.adverts_received, 2);
+    let mut said = 0;
+    while let Ok(event) = events.try_recv() {
+        said += usize::from(matches!(event.kind, EventKind::OtherAddresses { .. }));
+    }
+    assert_eq!(said, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_starves_no_deadline() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let on_a = a.add(router(51, election(150))).await;
+    until(&on_a, State::Master).await;
+    let stray = bytes(&advert(99), GROUP);
+    pass(millis(500)).await;
+    let before = lan.sent_by(&a).len();
+    for _ in 0..50 {
+        for _ in 0..1000 {
+            a.inject(OTHER, GROUP, 255, stray.clone());
+        }
+        pass(seconds(1) / 10).await;
+    }
+    let sent = lan.sent_by(&a);
+    assert_eq!(sent.len() - before, 5);
+    // Counters are published with the router's own news.
+    pass(seconds(1)).await;
+    assert_eq!(on_a.status().link.unknown_vrid, 50_000);
+}
