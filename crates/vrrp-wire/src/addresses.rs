@@ -1,36 +1,41 @@
 use core::iter::FusedIterator;
 use core::net::IpAddr;
 
-/// The addresses of a message as its bytes, all of one family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AddressBytes<'a> {
-    V4(&'a [[u8; 4]]),
-    V6(&'a [[u8; 16]]),
+/// Address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Family {
+    V4,
+    V6,
 }
 
-impl<'a> AddressBytes<'a> {
-    pub(crate) const fn count(self) -> usize {
-        match self {
-            Self::V4(list) => list.len(),
-            Self::V6(list) => list.len(),
+impl Family {
+    pub(crate) const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
         }
     }
 
-    pub(crate) const fn as_bytes(self) -> &'a [u8] {
+    /// Bytes of an address on the wire.
+    pub(crate) const fn address_len(self) -> usize {
         match self {
-            Self::V4(list) => list.as_flattened(),
-            Self::V6(list) => list.as_flattened(),
+            Self::V4 => 4,
+            Self::V6 => 16,
         }
     }
 }
 
 /// Iterator over the addresses of an advertisement, in their order on the wire.
-#[derive(Debug, Clone)]
-pub struct Addresses<'a>(AddressBytes<'a>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses<'a> {
+    family: Family,
+    bytes: &'a [u8],
+}
 
 impl<'a> Addresses<'a> {
-    pub(crate) const fn new(bytes: AddressBytes<'a>) -> Self {
-        Self(bytes)
+    /// Of whole addresses of `family`.
+    pub(crate) const fn new(family: Family, bytes: &'a [u8]) -> Self {
+        Self { family, bytes }
     }
 }
 
@@ -38,22 +43,23 @@ impl Iterator for Addresses<'_> {
     type Item = IpAddr;
 
     fn next(&mut self) -> Option<IpAddr> {
-        match &mut self.0 {
-            AddressBytes::V4(list) => {
-                let (first, rest) = list.split_first()?;
-                *list = rest;
-                Some(IpAddr::from(*first))
+        let (first, rest) = match self.family {
+            Family::V4 => {
+                let (first, rest) = self.bytes.split_first_chunk::<4>()?;
+                (IpAddr::from(*first), rest)
             }
-            AddressBytes::V6(list) => {
-                let (first, rest) = list.split_first()?;
-                *list = rest;
-                Some(IpAddr::from(*first))
+            Family::V6 => {
+                let (first, rest) = self.bytes.split_first_chunk::<16>()?;
+                (IpAddr::from(*first), rest)
             }
-        }
+        };
+        self.bytes = rest;
+        Some(first)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.count(), Some(self.0.count()))
+        let count = self.bytes.len() / self.family.address_len();
+        (count, Some(count))
     }
 }
 

@@ -2,10 +2,11 @@ use core::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::addresses::{AddressBytes, Addresses};
+use crate::addresses::{Addresses, Family};
 use crate::authentication::Authentication;
 use crate::checksum::{ChecksumForm, Sum};
-use crate::layout::{AUTH_DATA_LEN, HEADER_LEN, TYPE_ADVERTISEMENT};
+use crate::format::Format;
+use crate::layout::{HEADER_LEN, TYPE_ADVERTISEMENT};
 use crate::pseudo_header::PseudoHeader;
 use crate::types::{AdvertInterval, Priority, Version, Vrid};
 use crate::view::AdvertisementView;
@@ -16,23 +17,11 @@ pub struct Advertisement {
     vrid: Vrid,
     priority: Priority,
     interval: AdvertInterval,
-    body: Body,
-}
-
-/// What differs between the versions and families. The version of `Advertisement::interval` is always this one's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Body {
-    V2 {
-        authentication: Authentication,
-        addresses: Box<[[u8; 4]]>,
-    },
-    V3Ipv4 {
-        checksum_form: ChecksumForm,
-        addresses: Box<[[u8; 4]]>,
-    },
-    V3Ipv6 {
-        addresses: Box<[[u8; 16]]>,
-    },
+    /// Of the version of `interval`; [`Format::V2`] is over IPv4 only.
+    format: Format,
+    family: Family,
+    /// Whole addresses of `family`, 1 to 255.
+    addresses: Box<[u8]>,
 }
 
 /// What no advertisement can be.
@@ -82,29 +71,41 @@ impl Advertisement {
         addresses: impl IntoIterator<Item = IpAddr>,
     ) -> Result<Self, AdvertisementError> {
         let addresses: Vec<IpAddr> = addresses.into_iter().collect();
+        let Some(family) = addresses.first().map(|first| Family::of(*first)) else {
+            return Err(AdvertisementError::NoAddresses);
+        };
         if addresses.len() > usize::from(u8::MAX) {
             return Err(AdvertisementError::TooManyAddresses(addresses.len()));
         }
-        let body = match (interval.version(), addresses.first()) {
-            (_, None) => return Err(AdvertisementError::NoAddresses),
-            (Version::V2, Some(IpAddr::V4(_))) => Body::V2 {
+        if addresses
+            .iter()
+            .any(|address| Family::of(*address) != family)
+        {
+            return Err(AdvertisementError::MixedFamilies);
+        }
+        let format = match (interval.version(), family) {
+            (Version::V2, Family::V4) => Format::V2 {
                 authentication: Authentication::None,
-                addresses: ipv4(&addresses)?,
             },
-            (Version::V2, Some(IpAddr::V6(_))) => return Err(AdvertisementError::V2Ipv6),
-            (Version::V3, Some(IpAddr::V4(_))) => Body::V3Ipv4 {
-                checksum_form: ChecksumForm::default(),
-                addresses: ipv4(&addresses)?,
-            },
-            (Version::V3, Some(IpAddr::V6(_))) => Body::V3Ipv6 {
-                addresses: ipv6(&addresses)?,
+            (Version::V2, Family::V6) => return Err(AdvertisementError::V2Ipv6),
+            (Version::V3, _) => Format::V3 {
+                checksum_form: ChecksumForm::PseudoHeader,
             },
         };
+        let mut bytes = Vec::with_capacity(addresses.len() * family.address_len());
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => bytes.extend(address.octets()),
+                IpAddr::V6(address) => bytes.extend(address.octets()),
+            }
+        }
         Ok(Self {
             vrid,
             priority,
             interval,
-            body,
+            format,
+            family,
+            addresses: bytes.into(),
         })
     }
 
@@ -117,16 +118,12 @@ impl Advertisement {
         mut self,
         authentication: Authentication,
     ) -> Result<Self, AdvertisementError> {
-        match &mut self.body {
-            Body::V2 {
+        match &mut self.format {
+            Format::V2 {
                 authentication: current,
-                ..
             } => *current = authentication,
-            Body::V3Ipv4 { .. } | Body::V3Ipv6 { .. } => {
-                if authentication != Authentication::None {
-                    return Err(AdvertisementError::V3Authentication);
-                }
-            }
+            Format::V3 { .. } if authentication == Authentication::None => {}
+            Format::V3 { .. } => return Err(AdvertisementError::V3Authentication),
         }
         Ok(self)
     }
@@ -140,10 +137,12 @@ impl Advertisement {
         mut self,
         checksum_form: ChecksumForm,
     ) -> Result<Self, AdvertisementError> {
-        if let Body::V3Ipv4 {
-            checksum_form: current,
-            ..
-        } = &mut self.body
+        if let (
+            Format::V3 {
+                checksum_form: current,
+            },
+            Family::V4,
+        ) = (&mut self.format, self.family)
         {
             *current = checksum_form;
         }
@@ -186,36 +185,25 @@ impl Advertisement {
     /// How it shows that it comes from a router of the group.
     #[must_use]
     pub const fn authentication(&self) -> Authentication {
-        match self.body {
-            Body::V2 { authentication, .. } => authentication,
-            Body::V3Ipv4 { .. } | Body::V3Ipv6 { .. } => Authentication::None,
-        }
+        self.format.authentication()
     }
 
     /// What its checksum covers.
     #[must_use]
     pub const fn checksum_form(&self) -> ChecksumForm {
-        match self.body {
-            Body::V2 { .. } => ChecksumForm::MessageOnly,
-            Body::V3Ipv4 { checksum_form, .. } => checksum_form,
-            Body::V3Ipv6 { .. } => ChecksumForm::PseudoHeader,
-        }
+        self.format.checksum_form()
     }
 
     /// The addresses of the virtual router, 1 to 255.
     #[must_use]
-    pub fn addresses(&self) -> Addresses<'_> {
-        Addresses::new(self.address_bytes())
+    pub const fn addresses(&self) -> Addresses<'_> {
+        Addresses::new(self.family, &self.addresses)
     }
 
     /// Length of the message in bytes.
     #[must_use]
-    pub fn encoded_len(&self) -> usize {
-        let auth_data_len = match self.version() {
-            Version::V2 => AUTH_DATA_LEN,
-            Version::V3 => 0,
-        };
-        HEADER_LEN + self.address_bytes().as_bytes().len() + auth_data_len
+    pub const fn encoded_len(&self) -> usize {
+        HEADER_LEN + self.addresses.len() + self.format.auth_data_len()
     }
 
     /// Appends the message, for a packet of `pseudo_header`, to `out`.
@@ -232,26 +220,21 @@ impl Advertisement {
         pseudo_header: &PseudoHeader,
         out: &mut Vec<u8>,
     ) -> Result<(), FamilyMismatch> {
-        let addresses = self.address_bytes();
-        match (addresses, pseudo_header) {
-            (AddressBytes::V4(_), PseudoHeader::V4 { .. })
-            | (AddressBytes::V6(_), PseudoHeader::V6 { .. }) => {}
-            (AddressBytes::V4(_), PseudoHeader::V6 { .. })
-            | (AddressBytes::V6(_), PseudoHeader::V4 { .. }) => return Err(FamilyMismatch),
+        if pseudo_header.family() != self.family {
+            return Err(FamilyMismatch);
         }
-
         #[expect(
             clippy::cast_possible_truncation,
             reason = "`new` takes at most 255 addresses"
         )]
-        let count = addresses.count() as u8;
+        let count = (self.addresses.len() / self.family.address_len()) as u8;
         let [high, low] = self.interval.wire_value().to_be_bytes();
-        let (version, high, auth_data) = match &self.body {
-            Body::V2 { authentication, .. } => {
+        let (version, high, auth_data) = match self.format {
+            Format::V2 { authentication } => {
                 let (auth_type, data) = authentication.wire();
                 (2, auth_type, Some(data))
             }
-            Body::V3Ipv4 { .. } | Body::V3Ipv6 { .. } => (3, high, None),
+            Format::V3 { .. } => (3, high, None),
         };
         let first = [
             version << 4 | TYPE_ADVERTISEMENT,
@@ -264,18 +247,19 @@ impl Advertisement {
         let mut sum = Sum::ZERO
             .word(first)
             .word([high, low, 0, 0])
-            .bytes(addresses.as_bytes());
+            .bytes(&self.addresses);
         if let Some(data) = &auth_data {
             sum = sum.bytes(data);
         }
+        let len = self.encoded_len();
         let checksum = match self.checksum_form() {
             ChecksumForm::MessageOnly => sum.checksum(),
-            ChecksumForm::PseudoHeader => pseudo_header.add_to(sum, self.encoded_len()).checksum(),
+            ChecksumForm::PseudoHeader => pseudo_header.add_to(sum, len).checksum(),
         };
 
         let [version_type, vrid, priority, count] = first;
         let [checksum_high, checksum_low] = checksum;
-        out.reserve(self.encoded_len());
+        out.reserve(len);
         out.extend_from_slice(&[
             version_type,
             vrid,
@@ -286,61 +270,25 @@ impl Advertisement {
             checksum_high,
             checksum_low,
         ]);
-        out.extend_from_slice(addresses.as_bytes());
+        out.extend_from_slice(&self.addresses);
         if let Some(data) = &auth_data {
             out.extend_from_slice(data);
         }
         Ok(())
-    }
-
-    const fn address_bytes(&self) -> AddressBytes<'_> {
-        match &self.body {
-            Body::V2 { addresses, .. } | Body::V3Ipv4 { addresses, .. } => {
-                AddressBytes::V4(addresses)
-            }
-            Body::V3Ipv6 { addresses } => AddressBytes::V6(addresses),
-        }
     }
 }
 
 /// The same advertisement, apart from what a receiver ignores.
 impl From<&AdvertisementView<'_>> for Advertisement {
     fn from(view: &AdvertisementView<'_>) -> Self {
-        let body = match (view.version(), view.address_bytes()) {
-            (Version::V2, AddressBytes::V4(addresses)) => Body::V2 {
-                authentication: view.authentication(),
-                addresses: addresses.into(),
-            },
-            (Version::V3, AddressBytes::V4(addresses)) => Body::V3Ipv4 {
-                checksum_form: view.checksum_form(),
-                addresses: addresses.into(),
-            },
-            // `new_checked` takes v2 over IPv4 only.
-            (Version::V2 | Version::V3, AddressBytes::V6(addresses)) => Body::V3Ipv6 {
-                addresses: addresses.into(),
-            },
-        };
+        let (format, family, addresses) = view.parts();
         Self {
             vrid: view.vrid(),
             priority: view.priority(),
             interval: view.interval(),
-            body,
+            format,
+            family,
+            addresses: addresses.into(),
         }
     }
-}
-
-fn ipv4(addresses: &[IpAddr]) -> Result<Box<[[u8; 4]]>, AdvertisementError> {
-    let octets = addresses.iter().map(|address| match address {
-        IpAddr::V4(address) => Ok(address.octets()),
-        IpAddr::V6(_) => Err(AdvertisementError::MixedFamilies),
-    });
-    octets.collect()
-}
-
-fn ipv6(addresses: &[IpAddr]) -> Result<Box<[[u8; 16]]>, AdvertisementError> {
-    let octets = addresses.iter().map(|address| match address {
-        IpAddr::V6(address) => Ok(address.octets()),
-        IpAddr::V4(_) => Err(AdvertisementError::MixedFamilies),
-    });
-    octets.collect()
 }

@@ -49,14 +49,14 @@ impl Sum {
         Self(self.0 + u64::from(u16::from_ne_bytes(found))).folded() == u16::MAX
     }
 
+    /// Halves the sum twice, adding the carry out of each half again.
     #[inline]
-    fn folded(self) -> u16 {
-        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
-        let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        #[expect(clippy::cast_possible_truncation, reason = "the carry of a carry fits")]
-        let folded = ((sum & 0xffff) + (sum >> 16)) as u16;
-        folded
+    #[expect(clippy::cast_possible_truncation, reason = "to the lower half")]
+    const fn folded(self) -> u16 {
+        let (sum, carry) = (self.0 as u32).overflowing_add((self.0 >> 32) as u32);
+        let sum = sum + carry as u32;
+        let (sum, carry) = (sum as u16).overflowing_add((sum >> 16) as u16);
+        sum + carry as u16
     }
 }
 

@@ -5,6 +5,7 @@ mod addresses;
 mod advertisement;
 mod authentication;
 mod checksum;
+mod format;
 mod layout;
 mod pseudo_header;
 mod types;

@@ -3,6 +3,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 use crate::IP_PROTOCOL;
+use crate::addresses::Family;
 use crate::checksum::Sum;
 
 /// Where a packet comes from and goes to: what the checksum covers beside the message (RFC 9568 §5.2.8),
@@ -70,6 +71,13 @@ impl PseudoHeader {
         match *self {
             Self::V4 { destination, .. } => IpAddr::V4(destination),
             Self::V6 { destination, .. } => IpAddr::V6(destination),
+        }
+    }
+
+    pub(crate) const fn family(&self) -> Family {
+        match self {
+            Self::V4 { .. } => Family::V4,
+            Self::V6 { .. } => Family::V6,
         }
     }
 

@@ -1,8 +1,9 @@
 use thiserror::Error;
 
-use crate::addresses::{AddressBytes, Addresses};
+use crate::addresses::{Addresses, Family};
 use crate::authentication::{Authentication, Password};
 use crate::checksum::{ChecksumForm, Sum};
+use crate::format::Format;
 use crate::layout::{
     AUTH_DATA_LEN, AUTH_HEADER, AUTH_NONE, AUTH_PASSWORD, HEADER_LEN, TYPE_ADVERTISEMENT,
 };
@@ -18,13 +19,15 @@ pub struct AdvertisementView<'a> {
     vrid: Vrid,
     priority: Priority,
     interval: AdvertInterval,
-    authentication: Authentication,
-    checksum_form: ChecksumForm,
-    addresses: AddressBytes<'a>,
+    format: Format,
+    family: Family,
+    /// Whole addresses of `family`, at least one.
+    addresses: &'a [u8],
 }
 
-/// Why bytes are not an advertisement. The first failed check, in the order of RFC 9568 §7.1; named beside
-/// each is its counter in RFC 6527 (v3) or RFC 2787 (v2).
+/// Why bytes are not an advertisement: the first check that failed. They come in the order of the variants, but for
+/// the length that the address count asks for, which follows version and type. Named beside each is its counter in
+/// RFC 6527 (v3) or RFC 2787 (v2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -50,33 +53,33 @@ pub enum DecodeError {
         /// The one that would be right; of the two for v3 over IPv4, the one with the pseudo-header.
         expected: u16,
     },
-    /// No virtual router has this VRID (`VrIdErrors`).
-    #[error("invalid VRID")]
-    Vrid(#[source] ZeroVrid),
-    /// The advertisement is of no address (`AddressListErrors`).
-    #[error("address count of zero")]
-    NoAddresses,
-    /// The version has no such interval (`AdvIntervalErrors`).
-    #[error("invalid advertisement interval")]
-    Interval(#[source] IntervalError),
     /// v2 with type 2, IP Authentication Header, which this crate does not verify (`AuthTypeMismatch`).
     #[error("authentication by IP Authentication Header (type 2) is not supported")]
     AuthenticationHeaderUnsupported,
     /// v2 with an authentication type that no standard has (`InvalidAuthType`).
     #[error("unknown authentication type {0}")]
     AuthenticationType(u8),
+    /// The version has no such interval (`AdvIntervalErrors`).
+    #[error("invalid advertisement interval")]
+    Interval(#[source] IntervalError),
+    /// No virtual router has this VRID (`VrIdErrors`).
+    #[error("invalid VRID")]
+    Vrid(#[source] ZeroVrid),
+    /// The advertisement is of no address (`AddressListErrors`).
+    #[error("address count of zero")]
+    NoAddresses,
 }
 
 impl<'a> AdvertisementView<'a> {
     /// Checks `bytes`, which a packet of `pseudo_header` carried.
     ///
-    /// `bytes` starts at the version and may be longer than the message: padding is ignored, and not covered
-    /// by the checksum. So are what the standard has a receiver ignore: v3's reserved bits, and v2's
-    /// authentication data without authentication.
+    /// `bytes` starts at the version and may be longer than the message: padding is ignored and not covered by
+    /// the checksum. Ignored as well is what the standards say: v3's reserved bits, and v2's authentication data
+    /// without authentication.
     ///
     /// # Errors
     ///
-    /// The first check that fails, in the order of the variants of [`DecodeError`].
+    /// The first check that fails, as [`DecodeError`] orders them.
     #[inline]
     pub fn new_checked(bytes: &'a [u8], pseudo_header: &PseudoHeader) -> Result<Self, DecodeError> {
         let Some((header, body)) = bytes.split_first_chunk::<HEADER_LEN>() else {
@@ -96,8 +99,9 @@ impl<'a> AdvertisementView<'a> {
         ] = *header;
 
         // RFC 9568 §5.2.1: v3; RFC 3768: v2, which knows IPv4 only.
-        let version = match (version_type >> 4, pseudo_header) {
-            (2, PseudoHeader::V4 { .. }) => Version::V2,
+        let family = pseudo_header.family();
+        let version = match (version_type >> 4, family) {
+            (2, Family::V4) => Version::V2,
             (3, _) => Version::V3,
             (unknown, _) => return Err(DecodeError::Version(unknown)),
         };
@@ -105,37 +109,35 @@ impl<'a> AdvertisementView<'a> {
             return Err(DecodeError::Type(version_type & 0x0f));
         }
 
-        let Some((addresses, rest)) = split_addresses(body, count, pseudo_header) else {
-            return Err(truncated(bytes, count, version, pseudo_header));
+        let addresses_len = usize::from(count) * family.address_len();
+        let Some((addresses, rest)) = body.split_at_checked(addresses_len) else {
+            return Err(truncated(bytes, addresses_len, version));
         };
         let sum = Sum::ZERO
             .word([version_type, vrid, priority, count])
             .word([high, low, 0, 0])
-            .bytes(addresses.as_bytes());
+            .bytes(addresses);
 
-        let (interval, authentication, checksum_form) = match version {
+        let (interval, format) = match version {
             Version::V2 => {
                 let Some(data) = rest.first_chunk::<AUTH_DATA_LEN>() else {
-                    return Err(truncated(bytes, count, version, pseudo_header));
+                    return Err(truncated(bytes, addresses_len, version));
                 };
                 let sum = sum.bytes(data);
                 if !sum.verifies(checksum) {
                     return Err(wrong_checksum(sum, checksum));
                 }
-                (
-                    AdvertInterval::v2(low),
-                    authentication(high, *data),
-                    ChecksumForm::MessageOnly,
-                )
+                let authentication = authentication(high, *data)?;
+                (AdvertInterval::v2(low), Format::V2 { authentication })
             }
             Version::V3 => {
-                let len = HEADER_LEN + addresses.as_bytes().len();
-                let form = v3_checksum_form(sum, len, pseudo_header, checksum)?;
+                let len = HEADER_LEN + addresses_len;
+                let checksum_form = v3_checksum_form(sum, len, pseudo_header, checksum)?;
                 let centis = u16::from_be_bytes([high & 0x0f, low]);
-                (AdvertInterval::v3(centis), Ok(Authentication::None), form)
+                (AdvertInterval::v3(centis), Format::V3 { checksum_form })
             }
         };
-
+        let interval = interval.map_err(DecodeError::Interval)?;
         let vrid = Vrid::new(vrid).map_err(DecodeError::Vrid)?;
         // RFC 9568 §5.2.5: the minimum is 1.
         if count == 0 {
@@ -144,10 +146,10 @@ impl<'a> AdvertisementView<'a> {
         Ok(Self {
             vrid,
             priority: Priority::new(priority),
+            interval,
+            format,
+            family,
             addresses,
-            interval: interval.map_err(DecodeError::Interval)?,
-            authentication: authentication?,
-            checksum_form,
         })
     }
 
@@ -178,44 +180,25 @@ impl<'a> AdvertisementView<'a> {
     /// What the sender shows to prove itself; whether that is what was agreed on is the receiver's to decide.
     #[must_use]
     pub const fn authentication(&self) -> Authentication {
-        self.authentication
+        self.format.authentication()
     }
 
     /// What the sender's checksum covers. If it covers the same both ways, [`ChecksumForm::PseudoHeader`].
     #[must_use]
     pub const fn checksum_form(&self) -> ChecksumForm {
-        self.checksum_form
+        self.format.checksum_form()
     }
 
     /// The addresses of the virtual router, at least one.
     #[must_use]
     pub const fn addresses(&self) -> Addresses<'a> {
-        Addresses::new(self.addresses)
+        Addresses::new(self.family, self.addresses)
     }
 
-    pub(crate) const fn address_bytes(&self) -> AddressBytes<'a> {
-        self.addresses
+    /// What an [`Advertisement`](crate::Advertisement) is made of, beside the numbers.
+    pub(crate) const fn parts(&self) -> (Format, Family, &'a [u8]) {
+        (self.format, self.family, self.addresses)
     }
-}
-
-/// The `count` addresses at the start of `body`, of the family of `pseudo_header`, and what follows them.
-#[inline]
-fn split_addresses<'a>(
-    body: &'a [u8],
-    count: u8,
-    pseudo_header: &PseudoHeader,
-) -> Option<(AddressBytes<'a>, &'a [u8])> {
-    let count = usize::from(count);
-    Some(match pseudo_header {
-        PseudoHeader::V4 { .. } => {
-            let (addresses, rest) = body.split_at_checked(count * 4)?;
-            (AddressBytes::V4(addresses.as_chunks().0), rest)
-        }
-        PseudoHeader::V6 { .. } => {
-            let (addresses, rest) = body.split_at_checked(count * 16)?;
-            (AddressBytes::V6(addresses.as_chunks().0), rest)
-        }
-    })
 }
 
 const fn authentication(
@@ -251,17 +234,13 @@ fn v3_checksum_form(
 }
 
 #[cold]
-fn truncated(bytes: &[u8], count: u8, version: Version, family: &PseudoHeader) -> DecodeError {
-    let address_len = match family {
-        PseudoHeader::V4 { .. } => 4,
-        PseudoHeader::V6 { .. } => 16,
-    };
+const fn truncated(bytes: &[u8], addresses_len: usize, version: Version) -> DecodeError {
     let auth_data_len = match version {
         Version::V2 => AUTH_DATA_LEN,
         Version::V3 => 0,
     };
     DecodeError::Truncated {
-        needed: HEADER_LEN + usize::from(count) * address_len + auth_data_len,
+        needed: HEADER_LEN + addresses_len + auth_data_len,
         available: bytes.len(),
     }
 }
