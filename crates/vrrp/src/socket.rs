@@ -9,8 +9,8 @@ use libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use locum_vip::LinkIndex;
 use locum_vrrp_wire::{IP_PROTOCOL, IP_TTL, MULTICAST_IPV4, MULTICAST_IPV6};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, recvmsg, sendmsg,
-    setsockopt, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6,
+    SockaddrLike, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -256,7 +256,12 @@ fn receive(fd: RawFd, packet: &mut [u8], control: &mut [u8]) -> nix::Result<Rece
     let message = recvmsg::<SockaddrIn6>(fd, &mut bytes, Some(control), MsgFlags::MSG_DONTWAIT)?;
     let mut received = Received {
         len: message.bytes,
-        sender: message.address.as_ref().map(SockaddrIn6::ip),
+        // It is given in any case, also where the kernel wrote an IPv4 address.
+        sender: message
+            .address
+            .as_ref()
+            .filter(|sender| sender.family() == Some(AddressFamily::Inet6))
+            .map(SockaddrIn6::ip),
         destination: Ipv6Addr::UNSPECIFIED,
         hop_limit: 0,
         overflows: None,
