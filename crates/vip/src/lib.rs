@@ -9,6 +9,7 @@
 )]
 
 mod driver;
+mod link;
 pub mod wire;
 
 #[cfg(feature = "netlink")]
@@ -17,9 +18,10 @@ mod netlink;
 mod watch;
 
 pub use self::driver::{AddressDriver, AddressError, Claim, Foreign, Lease, LinkIndex, Outcome};
+pub use self::link::{Address, Change, Link};
 #[cfg(feature = "netlink")]
 pub use self::netlink::{ADDRESS_PROTOCOL, Leftovers, NetlinkAddresses, Options, Pace};
 #[cfg(feature = "netlink")]
-pub use self::watch::{Address, Change, Link, LinkWatch, WatchOptions};
+pub use self::watch::{LinkWatch, WatchOptions};
 #[cfg(feature = "netlink")]
 pub use locum_netlink::Namespace;

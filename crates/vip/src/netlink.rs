@@ -168,16 +168,18 @@ impl From<WorkerError> for AddressError {
 impl From<RequestError> for AddressError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::Kernel(error) => match error.raw_os_error() {
-                Some(libc::ENODEV | libc::ENXIO) => Self::NoSuchLink,
-                Some(libc::EPERM) => Self::Permission,
-                // The only EACCES there is, in the kernel's addrconf_add_dev.
-                Some(libc::EACCES) => Self::Ipv6Disabled,
-                _ => Self::Kernel(error),
-            },
-            RequestError::NotSent(error) => Self::Driver(error),
+            RequestError::Kernel(error) | RequestError::NotSent(error) => into_address_error(error),
             RequestError::Interrupted | RequestError::Unknown | _ => Self::Unknown,
         }
+    }
+}
+
+fn into_address_error(error: io::Error) -> AddressError {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => AddressError::Permission,
+        Some(libc::ENODEV | libc::ENXIO) => AddressError::NoSuchLink,
+        Some(_) => AddressError::Kernel(error),
+        None => AddressError::Driver(error),
     }
 }
 

@@ -16,9 +16,8 @@ use tokio::sync::mpsc;
 
 use self::model::Model;
 use crate::driver::LinkIndex;
+use crate::link::{Address, Change, Link};
 use crate::netlink::rtnl;
-
-pub use self::model::{Address, Change, Link};
 
 /// So many changes may wait to be read; then the watch stands still, until events are lost and all is read again.
 const QUEUE: usize = 1024;

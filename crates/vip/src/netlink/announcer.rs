@@ -10,7 +10,7 @@ use std::time::Duration;
 use locum_netlink::Connection;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
-use super::{rtnl, sys};
+use super::{into_address_error, rtnl, sys};
 use crate::driver::{AddressError, LinkIndex};
 use crate::wire::ndp::Role;
 use crate::wire::{MacAddress, arp, ndp};
@@ -140,12 +140,4 @@ fn send(socket: &OwnedFd, link: LinkIndex, frame: &[u8]) -> io::Result<()> {
         result = sys::send_frame(socket.as_fd(), link, frame);
     }
     result
-}
-
-fn into_address_error(error: io::Error) -> AddressError {
-    match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => AddressError::Permission,
-        Some(libc::ENODEV | libc::ENXIO) => AddressError::NoSuchLink,
-        _ => AddressError::Kernel(error),
-    }
 }

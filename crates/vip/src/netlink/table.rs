@@ -1,5 +1,6 @@
 //! The addresses of a namespace: every decision about ours and theirs, in time and too late.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -35,6 +36,36 @@ enum Step {
     UseForeign,
 }
 
+/// The addresses of an interface; `marked` says which are ours, by mark or by record.
+#[derive(Debug, Default)]
+struct Present(BTreeMap<IpAddr, Vec<AddressEntry>>);
+
+impl Present {
+    /// With whatever prefix length: it is the same address to every neighbour.
+    fn at(&self, ip: IpAddr) -> &[AddressEntry] {
+        self.0.get(&ip).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn ours_at(&self, ip: IpAddr) -> impl Iterator<Item = IpNet> {
+        self.at(ip)
+            .iter()
+            .filter(|entry| entry.marked)
+            .map(|entry| entry.address)
+    }
+
+    fn step(&self, address: IpNet, foreign: Foreign) -> Step {
+        let known = self.at(address.addr());
+        if known.iter().any(|entry| !entry.marked) {
+            return match foreign {
+                Foreign::Refuse => Step::Refuse,
+                Foreign::Use => Step::UseForeign,
+            };
+        }
+        let is_there = known.iter().any(|entry| entry.address == address);
+        Step::Put(if is_there { Put::Renew } else { Put::New })
+    }
+}
+
 impl Table {
     pub(crate) fn new(connection: Connection, record: Option<Record>, clock: Clock) -> Self {
         Self {
@@ -64,15 +95,23 @@ impl Table {
             }
             let present = match self.read(link) {
                 Ok(present) => present,
-                Err(error) => return all(addresses, &error),
+                Err(error) => {
+                    for slot in answers.iter_mut().filter(|slot| slot.is_none()) {
+                        *slot = Some(Err(error.duplicate()));
+                    }
+                    break;
+                }
             };
             let mut puts = Vec::new();
+            let mut seen = BTreeSet::new();
             for index in open {
                 let (Some(address), Some(answer)) = (addresses.get(index), answers.get_mut(index))
                 else {
                     continue;
                 };
-                match self.step(*address, &present, claim.foreign) {
+                match present.step(*address, claim.foreign) {
+                    // Asked for twice: the second is answered at the next look.
+                    Step::Put(_) if !seen.insert(address.addr()) => {}
                     Step::Put(put) => puts.push((index, *address, put)),
                     Step::Refuse => *answer = Some(Err(AddressError::Foreign)),
                     Step::UseForeign => *answer = Some(Ok(Outcome::Unchanged)),
@@ -107,19 +146,22 @@ impl Table {
             }
             Err(error) => return all(addresses, &error),
         };
-        let is_ours = |address: &IpNet| {
-            present
-                .iter()
-                .any(|entry| entry.address == *address && entry.marked)
-        };
-        let ours: Vec<IpNet> = addresses.iter().copied().filter(is_ours).collect();
-        let mut deleted = self.delete(link, &ours).into_iter();
-        let answer = |address: &IpNet| {
-            if is_ours(address) {
-                deleted.next().unwrap_or(Err(AddressError::Unknown))
-            } else {
-                Ok(Outcome::Unchanged)
+        let asked: BTreeSet<IpAddr> = addresses.iter().map(IpNet::addr).collect();
+        let ours: Vec<IpNet> = asked.iter().flat_map(|ip| present.ours_at(*ip)).collect();
+        let mut deleted: BTreeMap<IpAddr, Answer> = BTreeMap::new();
+        for (address, answer) in ours.iter().zip(self.delete(link, &ours)) {
+            // There with two prefix lengths, it is gone when no removal failed.
+            let known = deleted
+                .entry(address.addr())
+                .or_insert(Ok(Outcome::Unchanged));
+            if known.is_ok() && !matches!(answer, Ok(Outcome::Unchanged)) {
+                *known = answer;
             }
+        }
+        let answer = |address: &IpNet| match deleted.get(&address.addr()) {
+            Some(Err(error)) => Err(error.duplicate()),
+            Some(Ok(outcome)) => Ok(*outcome),
+            None => Ok(Outcome::Unchanged),
         };
         addresses.iter().map(answer).collect()
     }
@@ -132,9 +174,11 @@ impl Table {
         let is_leftover = |entry: &&AddressEntry| {
             entry.marked && only.is_none_or(|only| only.contains(&entry.address))
         };
-        let leftovers: Vec<IpNet> = self
-            .read(link)?
-            .iter()
+        let present = self.read(link)?;
+        let leftovers: Vec<IpNet> = present
+            .0
+            .values()
+            .flatten()
             .filter(is_leftover)
             .map(|entry| entry.address)
             .collect();
@@ -147,60 +191,44 @@ impl Table {
         Ok(removed)
     }
 
-    /// The addresses of `link`; `marked` says which are ours, by mark or by record.
-    fn read(&mut self, link: LinkIndex) -> Result<Vec<AddressEntry>, AddressError> {
+    fn read(&mut self, link: LinkIndex) -> Result<Present, AddressError> {
         let messages = self.connection.dump(&rtnl::dump_addresses(Some(link)))?;
-        let entries = messages.iter().filter_map(rtnl::read_address);
-        // Before Linux 4.20 a dump cannot be limited to one interface.
-        let mut entries: Vec<_> = entries.filter(|entry| entry.link == link).collect();
-        if let Some(record) = &self.record {
-            for entry in &mut entries {
+        let mut present = Present::default();
+        for mut entry in messages.iter().filter_map(rtnl::read_address) {
+            // Before Linux 4.20 a dump cannot be limited to one interface.
+            if entry.link != link {
+                continue;
+            }
+            if let Some(record) = &self.record {
                 entry.marked |= record.contains(link, entry.address);
             }
+            present
+                .0
+                .entry(entry.address.addr())
+                .or_default()
+                .push(entry);
         }
-        Ok(entries)
-    }
-
-    fn step(&self, address: IpNet, present: &[AddressEntry], foreign: Foreign) -> Step {
-        let ip: IpAddr = address.addr();
-        // With another prefix length it is the same address to every neighbour.
-        if present
-            .iter()
-            .any(|entry| entry.address.addr() == ip && !entry.marked)
-        {
-            return match foreign {
-                Foreign::Refuse => Step::Refuse,
-                Foreign::Use => Step::UseForeign,
-            };
-        }
-        let is_there = present.iter().any(|entry| entry.address == address);
-        Step::Put(if is_there { Put::Renew } else { Put::New })
+        Ok(present)
     }
 
     /// What has to be so before new addresses come.
-    fn prepare(&mut self, link: LinkIndex, puts: &[(usize, IpNet, Put)], present: &[AddressEntry]) {
-        let new = || {
-            puts.iter()
-                .filter(|(.., put)| *put == Put::New)
-                .map(|(_, address, _)| *address)
-        };
-        // Ours, but with a prefix length that is no longer wanted.
-        let is_outdated = |entry: &&AddressEntry| {
-            entry.marked && new().any(|address| address.addr() == entry.address.addr())
-        };
-        let outdated: Vec<IpNet> = present
+    fn prepare(&mut self, link: LinkIndex, puts: &[(usize, IpNet, Put)], present: &Present) {
+        let is_new =
+            |(_, address, put): &(usize, IpNet, Put)| (*put == Put::New).then_some(*address);
+        let new: Vec<IpNet> = puts.iter().filter_map(is_new).collect();
+        // With a prefix length that is no longer wanted.
+        let outdated: Vec<IpNet> = new
             .iter()
-            .filter(is_outdated)
-            .map(|entry| entry.address)
+            .flat_map(|address| present.ours_at(address.addr()))
             .collect();
         if !outdated.is_empty() {
             self.delete(link, &outdated);
         }
-        if new().any(|address| matches!(address, IpNet::V4(_))) {
+        if new.iter().any(|address| address.addr().is_ipv4()) {
             self.promote_secondaries(link);
         }
         if let Some(record) = &mut self.record {
-            record.insert(link, new());
+            record.insert(link, new.into_iter());
         }
     }
 
@@ -247,6 +275,12 @@ impl Table {
                         Put::Renew => Outcome::Unchanged,
                     })),
                     Err(error) if error.errno() == Some(libc::EEXIST) => None,
+                    // addrconf_add_dev in the kernel's net/ipv6/addrconf.c.
+                    Err(error)
+                        if error.errno() == Some(libc::EACCES) && address.addr().is_ipv6() =>
+                    {
+                        Some(Err(AddressError::Ipv6Disabled))
+                    }
                     Err(error) => Some(Err(AddressError::from(error))),
                 };
                 let is_unknown = matches!(answer, Some(Err(AddressError::Unknown)));

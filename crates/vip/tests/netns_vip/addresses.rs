@@ -244,10 +244,9 @@ async fn removal_can_be_repeated() {
     let (_host, link, driver) = host().unwrap();
     let list = nets(&["192.0.2.10/24", "2001:db8::10/64"]);
     driver.ensure_present(link, &list, PERMANENT).await;
-    assert_eq!(
-        summary(&driver.ensure_absent(link, &list).await),
-        "Changed Changed"
-    );
+    let twice = nets(&["192.0.2.10/24", "2001:db8::10/64", "192.0.2.10/24"]);
+    let first = driver.ensure_absent(link, &twice).await;
+    assert_eq!(summary(&first), "Changed Changed Changed");
     assert_eq!(
         summary(&driver.ensure_absent(link, &list).await),
         "Unchanged Unchanged"
@@ -281,6 +280,13 @@ async fn another_prefix_length_replaces_ours() {
         !shown.contains("192.0.2.10/24") && !shown.contains("2001:db8::10/64"),
         "{shown}"
     );
+    let removed = driver.ensure_absent(link, &old).await;
+    assert_eq!(
+        summary(&removed),
+        "Changed Changed",
+        "the same addresses to every neighbour"
+    );
+    assert_eq!(marked(&host).unwrap(), 0);
 }
 
 #[tokio::test]
