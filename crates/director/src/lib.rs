@@ -1,3 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod capability;
+pub mod cli;
+pub mod client;
+mod clock;
 pub mod config;
+mod control;
+mod fault;
+mod journal;
+mod logging;
+mod report;
+pub mod status;
+mod supervisor;
+mod table;
+mod words;
+
+pub use self::capability::{CapabilityError, Needed};
+pub use self::control::ControlError;
+pub use self::supervisor::{Ended, RunError, run};

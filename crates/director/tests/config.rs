@@ -1,5 +1,11 @@
 //! What is said about broken configuration files, word for word, and that nothing in one can do harm.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as the tests do"
+)]
+
 use std::fs;
 use std::io;
 use std::num::NonZeroU8;

@@ -295,12 +295,11 @@ fn leased(
         Ok(config) => return Some(config),
         Err(error) => error,
     };
-    let label = match error {
-        ConfigError::LeaseTooShort { minimum } => {
-            let minimum = humantime::format_duration(minimum);
-            format!("at least \"{minimum}\" with this interval")
-        }
-        other => other.to_string(),
+    let label = if let ConfigError::LeaseTooShort { minimum } = error {
+        let minimum = humantime::format_duration(minimum);
+        format!("at least \"{minimum}\" with this interval")
+    } else {
+        error.to_string()
     };
     report.add(
         entry

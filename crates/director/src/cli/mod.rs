@@ -1,0 +1,81 @@
+//! The command line. Exit codes are part of the interface: see each command.
+
+mod check;
+mod run;
+mod source;
+mod status;
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+pub use self::check::CheckArguments;
+pub use self::run::RunArguments;
+pub use self::status::StatusArguments;
+pub use crate::logging::LogFormat;
+
+use crate::config::Style;
+use crate::words;
+
+/// A command of `director`.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    #[command(about = "Take part in the elections of a configuration, in the foreground")]
+    #[command(after_help = run::HELP)]
+    /// Runs the director.
+    Run(RunArguments),
+    #[command(about = "Check a configuration: every mistake at once, with its place and cure")]
+    #[command(after_help = check::HELP)]
+    /// Checks a configuration.
+    Check(CheckArguments),
+    #[command(about = "Show what the running director is doing")]
+    #[command(after_help = status::HELP)]
+    /// Shows the status.
+    Status(StatusArguments),
+}
+
+impl Command {
+    /// Carries it out, with its output on standard output and its errors on standard error.
+    #[must_use]
+    pub fn execute(self) -> ExitCode {
+        match self {
+            Self::Run(arguments) => run::execute(&arguments),
+            Self::Check(arguments) => check::execute(&arguments),
+            Self::Status(arguments) => status::execute(&arguments),
+        }
+    }
+}
+
+/// Something did not work.
+const FAILED: u8 = 1;
+/// The configuration is wrong.
+const INVALID: u8 = 2;
+/// The configuration cannot be read.
+const UNREADABLE: u8 = 3;
+
+fn print(text: &str) {
+    // A reader that went away does not want the rest.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Says what failed, with its causes, and what to do about it.
+fn fail(error: &(dyn Error + 'static), cure: &str) {
+    let text = words::chain(error);
+    let separator = if cure.is_empty() { "" } else { "\n" };
+    print_error(&format!("director: {text}{separator}{cure}\n"));
+}
+
+fn style(stream: &impl IsTerminal) -> Style {
+    if stream.is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        Style::Terminal
+    } else {
+        Style::Plain
+    }
+}

@@ -1,0 +1,90 @@
+//! `director run`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::source::{self, ReadError};
+use super::{FAILED, INVALID, UNREADABLE, fail, print_error, style};
+use crate::logging::{self, LogFormat};
+use crate::supervisor::{self, RunError};
+
+pub(super) const HELP: &str = "\
+Examples:
+  director run -c /etc/director/director.toml
+  director run -c director.toml --log-format json --log warn
+
+It stays in the foreground and logs to standard error. SIGTERM or SIGINT hands the virtual
+addresses over to the other routers and ends; a second one ends at once. It needs
+CAP_NET_ADMIN and CAP_NET_RAW, and no other privileges.
+
+Exit codes: 0 stopped by a signal, 1 it could not start, 2 the configuration has mistakes,
+3 it cannot be read.";
+
+/// What `run` is told.
+#[derive(Debug, clap::Args)]
+#[non_exhaustive]
+pub struct RunArguments {
+    /// The configuration, TOML
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// How the log is written
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace, or a filter as in RUST_LOG
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Log more; twice: everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+pub(super) fn execute(arguments: &RunArguments) -> ExitCode {
+    let config = match source::read(&arguments.config) {
+        Ok(config) => config,
+        Err(ReadError::Invalid(diagnostics)) => {
+            print_error(&diagnostics.render(style(&io::stderr())));
+            return ExitCode::from(INVALID);
+        }
+        Err(error) => {
+            fail(&error, "");
+            return ExitCode::from(UNREADABLE);
+        }
+    };
+    let environment = std::env::var("RUST_LOG").ok();
+    let filter = logging::filter(
+        arguments.log.as_deref(),
+        environment.as_deref(),
+        arguments.verbose,
+    );
+    match filter {
+        Ok(filter) => logging::start(arguments.log_format, filter),
+        Err(error) => {
+            fail(
+                &error,
+                "a filter is a level like `info`, or `warn,locum_vrrp=debug`",
+            );
+            return ExitCode::from(FAILED);
+        }
+    }
+    match supervisor::run(config) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            fail(&error, cure(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn cure(error: &RunError) -> &'static str {
+    match error {
+        RunError::Capability(error) => error.cure(),
+        RunError::Control(_) => {
+            "see `director status`, or set another control_socket in [director]"
+        }
+        RunError::Machine(_)
+        | RunError::Start(_)
+        | RunError::Add { .. }
+        | RunError::EventLoop(_) => "",
+    }
+}

@@ -1,0 +1,118 @@
+//! What a running director tells about itself: the JSON of `GET /api/v1/status` and `director status --json`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The whole. Within one [`schema`](Self::schema) fields may be added, but none changes or goes away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The version of this format: [`Status::SCHEMA`].
+    pub schema: u32,
+    /// What the machine is called: the key `name` of `[director]`, or its host name.
+    pub name: String,
+    /// The version of the program.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// How long it has been running, in milliseconds.
+    pub uptime_ms: u64,
+    /// The virtual routers, in the order of the configuration.
+    pub routers: Vec<RouterReport>,
+}
+
+impl Status {
+    /// The version of the format that this crate writes and reads.
+    pub const SCHEMA: u32 = 1;
+}
+
+/// One virtual router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RouterReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The interface it runs on.
+    pub interface: String,
+    /// Its virtual router identifier, 1 to 255.
+    pub vrid: u8,
+    /// The version of VRRP it speaks, 2 or 3.
+    pub version: u8,
+    /// Its priority in the election now, 1 to 255.
+    pub priority: u8,
+    /// Where it is in its life.
+    pub state: StateName,
+    /// How long it has been there, in milliseconds.
+    pub state_for_ms: u64,
+    /// How it came there, in words.
+    pub reason: Option<String>,
+    /// The address it sends from.
+    pub source: Option<IpAddr>,
+    /// Who is master, as far as this router knows; absent if it has heard of nobody.
+    pub master: Option<MasterReport>,
+    /// The virtual addresses.
+    pub addresses: Vec<AddressReport>,
+    /// What keeps it from taking part, or from doing so well; empty if all is well.
+    pub faults: Vec<FaultReport>,
+    /// Counts since the start, by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// Where a virtual router is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StateName {
+    /// Not started, or stopped.
+    Initialize,
+    /// Kept from taking part: see [`RouterReport::faults`].
+    Fault,
+    /// Watching the master.
+    Backup,
+    /// Adding the addresses, to take over from a lesser master.
+    Preempting,
+    /// Holding the addresses.
+    Master,
+    /// Handing over: still answering until the successor does.
+    Leaving,
+}
+
+/// Who is master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MasterReport {
+    /// The address it advertises from.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Is it this machine?
+    pub here: bool,
+    /// How long ago it was last heard, in milliseconds; 0 for this machine.
+    pub heard_ms_ago: u64,
+}
+
+/// One virtual address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AddressReport {
+    /// The address with its prefix length.
+    pub address: IpNet,
+    /// Is it on the interface of this machine?
+    pub held: bool,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FaultReport {
+    /// A stable word for programs: `addresses`, `announcements`, `link`, `other-addresses`, `release`, `sending`,
+    /// `source` or `tracking`.
+    pub kind: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub cure: String,
+}

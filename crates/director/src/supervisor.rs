@@ -1,0 +1,337 @@
+//! The running program: the node, its routers, the log, the control socket and the signals.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
+use locum_vrrp::{AddError, Event, LinkFacts, Node, Router, RouterConfig, RouterStatus};
+use sd_notify::NotifyState;
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::capability::{self, CapabilityError};
+use crate::clock;
+use crate::config::{Config, VirtualRouter};
+use crate::control::{ControlError, ControlSocket, Report};
+use crate::journal::Journal;
+use crate::report;
+use crate::status::{StateName, Status};
+use crate::words;
+
+/// Why the director could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The process may not do what it has to.
+    #[error(transparent)]
+    Capability(#[from] CapabilityError),
+    /// There is no control socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The kernel's interfaces and addresses cannot be reached.
+    #[error("no access to the kernel's interfaces and addresses")]
+    Machine(#[source] io::Error),
+    /// There is no node.
+    #[error("the virtual routers cannot be run")]
+    Start(#[from] locum_vrrp::StartError),
+    /// A router was refused.
+    #[error("the virtual router {name} cannot be added")]
+    Add {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: AddError,
+    },
+    /// There is no event loop, or it cannot receive signals.
+    #[error("the event loop cannot be started")]
+    EventLoop(#[source] io::Error),
+}
+
+/// How the director ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "two-valued by nature")]
+pub enum Ended {
+    /// Every router handed over and released its addresses.
+    Gracefully,
+    /// A second signal came: what was not released by then ends with its lease.
+    AtOnce,
+}
+
+/// Runs the virtual routers of `config` until SIGTERM or SIGINT, in the foreground, and hands over then.
+///
+/// # Errors
+///
+/// [`RunError`]; whatever it had begun is undone.
+pub fn run(config: Config) -> Result<Ended, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::EventLoop)?;
+    let ended = runtime.block_on(supervise(config));
+    // Whoever still asks for the status must not delay the end.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn supervise(config: Config) -> Result<Ended, RunError> {
+    let mut signals = Signals::new().map_err(RunError::EventLoop)?;
+    capability::check()?;
+    let name = config.director.name.clone().unwrap_or_else(host_name);
+    // Before the node: whoever answers there may be holding the same addresses.
+    let socket = ControlSocket::bind(&config.director.control_socket)?;
+    let node = start_node(&config).await?;
+    let journal = Journal::default();
+    let mut events = node.events();
+    let members = match add_all(&node, config.virtual_routers).await {
+        Ok(members) => members,
+        Err(error) => {
+            node.shutdown().await;
+            return Err(error);
+        }
+    };
+    info!(
+        routers = members.len(),
+        "{name} is running; `director status` tells more"
+    );
+    let director = Arc::new(Director {
+        name,
+        started: clock::now(),
+        journal,
+        members,
+    });
+    let followers: Vec<_> = director
+        .members
+        .iter()
+        .map(|member| tokio::spawn(follow(member.status.clone(), director.journal.clone())))
+        .collect();
+    let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
+    notify(&[NotifyState::Ready, NotifyState::Status(&director.summary())]);
+
+    let name = signals.wait(&director, &mut events).await;
+    info!("{name} received: handing over; a second one ends at once");
+    notify(&[NotifyState::Stopping]);
+    let ended = {
+        let recording = record_all(&director, &mut events);
+        tokio::select! {
+            () = async { tokio::join!(node.shutdown(), recording); } => Ended::Gracefully,
+            _ = signals.next() => Ended::AtOnce,
+        }
+    };
+    match ended {
+        Ended::Gracefully => info!("stopped"),
+        Ended::AtOnce => warn!("stopped at once: what is still held ends with its lease"),
+    }
+    for task in followers {
+        task.abort();
+    }
+    answering.abort();
+    // Its end removes the file of the socket; an error is that it was aborted.
+    if let Ok(Err(error)) = answering.await {
+        error!(%error, "the control socket failed");
+    }
+    Ok(ended)
+}
+
+/// Starts a node, on a machine without what a process that died left behind.
+async fn start_node(config: &Config) -> Result<Node, RunError> {
+    let options = Options {
+        state_directory: Some(config.director.control_socket.with_extension("state")),
+        ..Options::default()
+    };
+    let driver = NetlinkAddresses::start(options).map_err(RunError::Machine)?;
+    let (watch, changes) = LinkWatch::start(WatchOptions::default()).map_err(RunError::Machine)?;
+    for named in &config.virtual_routers {
+        let router = &named.router;
+        let Some(link) = watch.link_by_name(router.interface()) else {
+            continue;
+        };
+        // Those that are configured only: others may belong to another process like this one.
+        let leftovers = Leftovers::Only(router.addresses());
+        match driver.remove_leftovers(link.index, leftovers).await {
+            Ok(removed) => {
+                for address in removed {
+                    let interface = router.interface();
+                    warn!(
+                        router = named.name,
+                        "removed {address} from {interface}: a process that died left it behind"
+                    );
+                }
+            }
+            Err(error) => {
+                let why = words::chain(&error);
+                warn!(
+                    router = named.name,
+                    "what a process that died left behind cannot be removed: {why}"
+                );
+            }
+        }
+    }
+    let node = Node::start(Arc::new(driver))?;
+    // Before the routers are added, so that none of them starts in fault.
+    for named in &config.virtual_routers {
+        let interface = named.router.interface();
+        node.set_link(interface, LinkFacts::of(&watch, interface));
+    }
+    node.follow(watch, changes);
+    Ok(node)
+}
+
+async fn add_all(node: &Node, routers: Vec<VirtualRouter>) -> Result<Vec<Member>, RunError> {
+    let mut members = Vec::with_capacity(routers.len());
+    for VirtualRouter {
+        name,
+        router: config,
+    } in routers
+    {
+        match node.add(&name, config.clone()).await {
+            Ok(router) => members.push(Member {
+                config,
+                status: router.watch(),
+                router,
+            }),
+            Err(source) => return Err(RunError::Add { name, source }),
+        }
+    }
+    Ok(members)
+}
+
+/// Writes down everything until the node has ended.
+async fn record_all(director: &Director, events: &mut mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = events.recv().await {
+        director.record(&event);
+    }
+}
+
+/// Writes down whom a router watches, for as long as it lives.
+async fn follow(mut status: watch::Receiver<RouterStatus>, journal: Journal) {
+    while status.changed().await.is_ok() {
+        let now = status.borrow_and_update().clone();
+        journal.watches(&now);
+    }
+}
+
+/// Tells systemd, if it listens.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "the service manager could not be told");
+    }
+}
+
+fn host_name() -> String {
+    let uname = rustix::system::uname();
+    uname.nodename().to_string_lossy().into_owned()
+}
+
+/// The signals that matter.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one that means the end.
+    async fn next(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    warn!("SIGHUP is ignored: this version reads its configuration at the start only");
+                }
+            }
+        }
+    }
+
+    /// Waits for it, and writes down what happens until then.
+    async fn wait(
+        &mut self,
+        director: &Director,
+        events: &mut mpsc::UnboundedReceiver<Event>,
+    ) -> &'static str {
+        tokio::select! {
+            name = self.next() => name,
+            () = record_all(director, events) => {
+                error!("the virtual routers have ended by themselves");
+                "the end of the routers"
+            }
+        }
+    }
+}
+
+/// What is running.
+#[derive(Debug)]
+struct Director {
+    name: String,
+    started: Instant,
+    journal: Journal,
+    members: Vec<Member>,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+struct Member {
+    config: RouterConfig,
+    router: Router,
+    status: watch::Receiver<RouterStatus>,
+}
+
+impl Director {
+    fn record(&self, event: &Event) {
+        let member = self
+            .members
+            .iter()
+            .find(|member| member.router.name() == event.router);
+        self.journal.record(
+            event,
+            member.and_then(|member| member.status.borrow().master),
+        );
+        if matches!(event.kind, locum_vrrp::EventKind::Transition(_)) {
+            notify(&[NotifyState::Status(&self.summary())]);
+        }
+    }
+
+    /// One line for `systemctl status`.
+    fn summary(&self) -> String {
+        let states = self.members.iter().map(|member| {
+            let status = member.status.borrow();
+            format!("{} {}", status.name, StateName::from(status.state))
+        });
+        states.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Report for Director {
+    fn status(&self) -> Status {
+        let now = clock::now();
+        let routers = self.members.iter().map(|member| {
+            let status = member.router.status();
+            report::router(
+                now,
+                &member.config,
+                &status,
+                &self.journal.chapter(&status.name),
+            )
+        });
+        Status {
+            schema: Status::SCHEMA,
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_ms: report::millis(now.saturating_duration_since(self.started)),
+            routers: routers.collect(),
+        }
+    }
+}

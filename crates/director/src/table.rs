@@ -1,0 +1,248 @@
+//! The status for people.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::config::Style;
+use crate::status::{AddressReport, RouterReport, StateName, Status};
+use crate::words::brief;
+
+/// A table of the routers, and below it what is wrong and what was counted.
+pub(crate) fn render(status: &Status, style: Style) -> String {
+    let mut out = format!(
+        "{} director {}, running for {} (process {})\n\n",
+        status.name,
+        status.version,
+        brief(Duration::from_millis(status.uptime_ms)),
+        status.pid
+    );
+    let header = [
+        "ROUTER",
+        "STATE",
+        "SINCE",
+        "PRIO",
+        "VRID",
+        "INTERFACE",
+        "MASTER",
+        "ADDRESSES",
+    ];
+    let rows: Vec<[String; 8]> = status.routers.iter().map(row).collect();
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count());
+            cells
+                .chain(header.get(column).map(|title| title.len()))
+                .max()
+                .unwrap_or_default()
+        })
+        .collect();
+    line(&mut out, &header.map(str::to_owned), &widths, |_, cell| {
+        cell
+    });
+    for (row, router) in rows.iter().zip(&status.routers) {
+        line(&mut out, row, &widths, |column, cell| {
+            match (column, style) {
+                (1, Style::Terminal) => coloured(router.state, &cell),
+                _ => cell,
+            }
+        });
+    }
+    details(&mut out, status);
+    out
+}
+
+fn row(router: &RouterReport) -> [String; 8] {
+    [
+        router.name.clone(),
+        router.state.to_string(),
+        brief(Duration::from_millis(router.state_for_ms)),
+        router.priority.to_string(),
+        router.vrid.to_string(),
+        router.interface.clone(),
+        match &router.master {
+            Some(master) if master.here => "this machine".to_owned(),
+            Some(master) => format!("{} ({})", master.address, master.priority),
+            None => "-".to_owned(),
+        },
+        addresses(&router.addresses),
+    ]
+}
+
+/// Few addresses are listed, many counted.
+fn addresses(all: &[AddressReport]) -> String {
+    const FEW: usize = 3;
+    let held = all.iter().filter(|one| one.held).count();
+    let mut text = all
+        .iter()
+        .take(FEW)
+        .map(|one| one.address.to_string())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if all.len() > FEW {
+        let _ = write!(text, " and {} more", all.len() - FEW);
+    }
+    match held {
+        0 => format!("{text} (not held)"),
+        _ if held == all.len() => format!("{text} (held)"),
+        _ => format!("{text} ({held} of {} held)", all.len()),
+    }
+}
+
+fn line(
+    out: &mut String,
+    cells: &[String],
+    widths: &[usize],
+    paint: impl Fn(usize, String) -> String,
+) {
+    let last = cells.len().saturating_sub(1);
+    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        if column == last {
+            out.push_str(cell);
+        } else {
+            out.push_str(&paint(column, format!("{cell:width$}")));
+            out.push_str("  ");
+        }
+    }
+    out.push('\n');
+}
+
+fn details(out: &mut String, status: &Status) {
+    for router in &status.routers {
+        out.push('\n');
+        let name = &router.name;
+        if let Some(reason) = &router.reason {
+            let _ = writeln!(out, "{name}: {} because {reason}", router.state);
+        }
+        for fault in &router.faults {
+            let _ = writeln!(
+                out,
+                "{name}: FAULT {}\n{:indent$}  cure: {}",
+                fault.message,
+                "",
+                fault.cure,
+                indent = name.len()
+            );
+        }
+        let count = |name: &str| router.counters.get(name).copied().unwrap_or_default();
+        let _ = write!(
+            out,
+            "{name}: {} advertisements sent, {} received, {} times master",
+            count("adverts_sent"),
+            count("adverts_received"),
+            count("became_master")
+        );
+        let noteworthy = |counter: &(&String, &u64)| {
+            let (name, &count) = *counter;
+            let usual = [
+                "adverts_sent",
+                "adverts_received",
+                "became_master",
+                "announcements_sent",
+            ];
+            count > 0 && !name.starts_with("priority_zero") && !usual.contains(&name.as_str())
+        };
+        for (counter, count) in router.counters.iter().filter(noteworthy) {
+            let _ = write!(out, ", {counter} {count}");
+        }
+        out.push('\n');
+    }
+}
+
+fn coloured(state: StateName, text: &str) -> String {
+    let colour = match state {
+        StateName::Master => 32,
+        StateName::Backup => 36,
+        StateName::Fault => 31,
+        StateName::Initialize | StateName::Preempting | StateName::Leaving => 33,
+    };
+    format!("\x1b[{colour}m{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::status::{FaultReport, MasterReport};
+
+    fn router(name: &str, state: StateName, addresses: usize) -> RouterReport {
+        let address = |last: usize| AddressReport {
+            address: format!("192.0.2.{}/24", 10 + last).parse().unwrap(),
+            held: state == StateName::Master,
+        };
+        RouterReport {
+            name: name.to_owned(),
+            interface: "eth0".to_owned(),
+            vrid: 51,
+            version: 3,
+            priority: 150,
+            state,
+            state_for_ms: 724_000,
+            reason: Some("the master 192.0.2.3 (priority 100) is less important".to_owned()),
+            source: Some("192.0.2.2".parse().unwrap()),
+            master: Some(MasterReport {
+                address: "192.0.2.2".parse().unwrap(),
+                priority: 150,
+                here: state == StateName::Master,
+                heard_ms_ago: 0,
+            }),
+            addresses: (0..addresses).map(address).collect(),
+            faults: Vec::new(),
+            counters: BTreeMap::from([
+                ("adverts_sent".to_owned(), 12),
+                ("adverts_received".to_owned(), 3),
+                ("became_master".to_owned(), 1),
+                ("dropped_checksum".to_owned(), 2),
+                ("dropped_ttl".to_owned(), 0),
+            ]),
+        }
+    }
+
+    fn status() -> Status {
+        let mut broken = router("mail", StateName::Fault, 5);
+        broken.master = None;
+        broken.faults.push(FaultReport {
+            kind: "link".to_owned(),
+            message: "the interface eth0 does not exist, is down or has no carrier".to_owned(),
+            cure: "ip link set eth0 up".to_owned(),
+        });
+        Status {
+            schema: 1,
+            name: "lb-a".to_owned(),
+            version: "0.1.0".to_owned(),
+            pid: 4711,
+            uptime_ms: 3_600_000,
+            routers: vec![
+                router("web", StateName::Master, 2),
+                router("database", StateName::Backup, 1),
+                broken,
+            ],
+        }
+    }
+
+    #[test]
+    fn the_table_for_people() {
+        insta::assert_snapshot!(render(&status(), Style::Plain));
+    }
+
+    #[test]
+    fn colours_do_not_move_columns() {
+        let plain = render(&status(), Style::Plain);
+        let mut uncoloured = render(&status(), Style::Terminal);
+        for colour in [31, 32, 33, 36, 0] {
+            uncoloured = uncoloured.replace(&format!("\x1b[{colour}m"), "");
+        }
+        assert_eq!(uncoloured, plain);
+    }
+
+    #[test]
+    fn the_json_is_stable() {
+        let json = serde_json::to_string_pretty(&status().routers[2]).unwrap();
+        insta::assert_snapshot!(json);
+        let back: RouterReport = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, status().routers[2]);
+    }
+}
