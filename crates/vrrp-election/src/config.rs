@@ -98,6 +98,9 @@ impl Config {
     /// How often a running lease is renewed.
     pub const RENEWAL: Duration = Duration::from_secs(1);
 
+    /// The longest delay or lease, ten years; a longer one is taken for that, so that no moment is out of range.
+    pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
     /// A router that advertises every `interval` with `priority`, and otherwise has the standard's defaults.
     ///
     /// # Errors
@@ -134,14 +137,19 @@ impl Config {
     /// Whether a lesser Master may be preempted.
     #[must_use]
     pub const fn preempt(mut self, preempt: Preempt) -> Self {
-        self.preempt = preempt;
+        self.preempt = match preempt {
+            Preempt::Allow { delay } => Preempt::Allow {
+                delay: bounded(delay),
+            },
+            Preempt::Forbid => Preempt::Forbid,
+        };
         self
     }
 
     /// How long after start-up no mastership is taken.
     #[must_use]
     pub const fn startup_delay(mut self, delay: Duration) -> Self {
-        self.startup_delay = delay;
+        self.startup_delay = bounded(delay);
         self
     }
 
@@ -155,12 +163,15 @@ impl Config {
     /// When the neighbours are told again.
     #[must_use]
     pub const fn announce(mut self, schedule: AnnounceSchedule) -> Self {
-        self.announce = schedule;
+        self.announce = AnnounceSchedule {
+            again_after: bounded_option(schedule.again_after),
+            refresh: bounded_option(schedule.refresh),
+        };
         self
     }
 
-    /// How long the kernel may keep the addresses on its own. Set it after the number of missed adverts, which it
-    /// depends on.
+    /// How long the kernel may keep the addresses on its own. Set it after the number of missed adverts, which the
+    /// shortest one depends on: it is lengthened where that is set later.
     ///
     /// # Errors
     ///
@@ -191,7 +202,7 @@ impl Config {
     pub fn lease_duration(&self) -> Option<Duration> {
         match self.lease {
             LeasePolicy::Auto => Some(self.shortest_lease()),
-            LeasePolicy::Fixed(lease) => Some(lease),
+            LeasePolicy::Fixed(lease) => Some(bounded(lease).max(self.shortest_lease())),
             LeasePolicy::Off => None,
         }
     }
@@ -202,6 +213,21 @@ impl Config {
             .as_nanos()
             .div_ceil(1_000_000_000);
         Duration::from_secs(u64::try_from(whole).unwrap_or(u64::MAX).max(3))
+    }
+}
+
+const fn bounded(duration: Duration) -> Duration {
+    if duration.as_secs() < Config::LONGEST.as_secs() {
+        duration
+    } else {
+        Config::LONGEST
+    }
+}
+
+const fn bounded_option(duration: Option<Duration>) -> Option<Duration> {
+    match duration {
+        Some(duration) => Some(bounded(duration)),
+        None => None,
     }
 }
 

@@ -2,8 +2,11 @@
 
 mod backup;
 mod holding;
+mod invariants;
 mod leaving;
 mod master;
+#[cfg(test)]
+mod tests;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -245,15 +248,8 @@ impl Election {
         }
         let changed = priority != self.priority;
         self.priority = priority;
-        match self.state {
-            State::Backup if changed => self.watch_again(),
-            State::Master if changed => self.advertise(now),
-            State::Initialize
-            | State::Fault
-            | State::Backup
-            | State::Preempting
-            | State::Master
-            | State::Leaving => {}
+        if changed {
+            self.priority_changed(now);
         }
         Ok(())
     }
@@ -293,7 +289,7 @@ impl Election {
         match effect {
             Effect::Held(id) if self.is_held_as(id) => self.held(now),
             Effect::HoldFailed(id) if self.is_held_as(id) => self.hold_failed(now),
-            Effect::HoldLapsed(id) if self.is_held_as(id) => self.lapse(now),
+            Effect::HoldLapsed(id) if self.is_held_as(id) => self.hold_lapsed(now),
             Effect::NotSent => self.not_sent(now),
             Effect::Held(_) | Effect::HoldFailed(_) | Effect::HoldLapsed(_) => {}
         }
@@ -379,31 +375,5 @@ impl Election {
 
     fn push(&mut self, action: Action) {
         self.actions.push_back(action);
-    }
-
-    fn check_invariants(&self) {
-        let lingering = self.state == State::Backup && self.timers.is_set(Timer::Linger);
-        let holding = matches!(
-            self.state,
-            State::Preempting | State::Master | State::Leaving
-        );
-        debug_assert_eq!(
-            self.hold.is_some(),
-            holding || lingering,
-            "addresses held in {self:?}"
-        );
-        debug_assert_eq!(
-            self.timers.is_set(Timer::MasterDown),
-            self.state == State::Backup,
-            "the Master is watched by a Backup only: {self:?}"
-        );
-        debug_assert!(
-            self.state != State::Master || self.timers.is_set(Timer::Advertise),
-            "a Master is never silent: {self:?}"
-        );
-        debug_assert!(
-            self.state == State::Initialize || self.started || self.state == State::Leaving,
-            "a stopped router is in no other state: {self:?}"
-        );
     }
 }

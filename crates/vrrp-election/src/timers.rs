@@ -41,8 +41,12 @@ impl Timers {
         self.next
     }
 
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.slots.get(slot(timer)).copied().flatten()
+    }
+
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
-        self.slots.get(slot(timer)).is_some_and(Option::is_some)
+        self.get(timer).is_some()
     }
 
     fn write(&mut self, timer: Timer, at: Option<Instant>) {

@@ -12,6 +12,9 @@ use crate::interface::{Advert, Reason, State, Timer};
 /// How long a preemptor waits for its addresses before it advertises all the same.
 const ACQUIRE: Duration = Duration::from_millis(20);
 
+/// A deadline served later than this was missed because the process did not run.
+const PUNCTUAL: Duration = Duration::from_millis(1);
+
 /// What a Backup knows of the Master.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
@@ -49,13 +52,22 @@ impl Election {
             ..Watch::new(&self.config)
         };
         self.watch_again();
+        if let Some(moment) = self.not_before.filter(|moment| now < *moment)
+            && self.priority.is_owner()
+        {
+            // RFC 9568 §6.4.1: the owner does not wait, but for its startup delay.
+            self.timers.set(Timer::MasterDown, moment);
+        }
         self.transition(State::Backup, reason);
     }
 
     /// RFC 9568 §6.4.3: a Master that hears a better one steps back. It goes on answering for a moment, since the
-    /// better one advertises before all of its addresses are there.
+    /// better one advertises before all of its addresses are there. And it advertises a last time: a better Master
+    /// that has not heard it yet, since the network was split, announces itself when it does.
     pub(super) fn yield_to(&mut self, now: Instant, advert: Advert) {
-        self.timers.stop_all();
+        self.advertise(now);
+        self.timers.stop(Timer::Advertise);
+        self.timers.stop(Timer::Announce);
         self.watch = Watch::new(&self.config);
         self.accept(now, advert);
         self.timers.set(Timer::Linger, now + self.linger());
@@ -76,7 +88,10 @@ impl Election {
             self.watch.lesser = Some(now);
             match self.preempt() {
                 Preempt::Allow { delay } if delay.is_zero() => {
-                    self.watch.master = Some(seen(now, advert));
+                    let better = |master: MasterSeen| master.priority >= self.priority;
+                    if !self.living_master(now).is_some_and(better) {
+                        self.watch.master = Some(seen(now, advert));
+                    }
                 }
                 Preempt::Allow { delay } => {
                     if !self.timers.is_set(Timer::PreemptDelay) {
@@ -104,11 +119,8 @@ impl Election {
     }
 
     fn master_stops(&mut self, now: Instant, advert: Advert) {
-        let other = self.watch.master.is_some_and(|master| {
-            master.source != advert.source
-                && now.saturating_duration_since(master.at) < self.master_down_interval()
-        });
-        if other {
+        let other = |master: MasterSeen| master.source != advert.source;
+        if self.living_master(now).is_some_and(other) {
             // Not the Master we watch, and that one lives: a router that had been Master beside it.
             return;
         }
@@ -116,6 +128,12 @@ impl Election {
         self.watch.stopped = true;
         self.watch.lesser = None;
         self.watch_from(now);
+    }
+
+    fn living_master(&self, now: Instant) -> Option<MasterSeen> {
+        self.watch
+            .master
+            .filter(|master| now.saturating_duration_since(master.at) < self.master_down_interval())
     }
 
     fn accept(&mut self, now: Instant, advert: Advert) {
@@ -133,17 +151,47 @@ impl Election {
         self.watch_again();
     }
 
+    /// The Master that was lesser may be better now.
+    pub(super) fn priority_changed(&mut self, now: Instant) {
+        let priority = self.priority;
+        let better = self.watch.master.filter(|seen| seen.priority >= priority);
+        match (self.state, better) {
+            (
+                State::Preempting,
+                Some(MasterSeen {
+                    source, priority, ..
+                }),
+            ) => {
+                self.release();
+                self.become_backup(now, Reason::Outranked { source, priority });
+                self.watch.master = better;
+            }
+            (State::Backup, better) => {
+                if let Some(master) = better
+                    && self.watch.lesser.take().is_some()
+                {
+                    self.timers.stop(Timer::PreemptDelay);
+                    self.watch.stopped = false;
+                    self.watch.since = self.watch.since.max(Some(master.at));
+                }
+                if !self.watch.listened {
+                    self.watch_again();
+                }
+            }
+            (State::Master, _) => self.advertise(now),
+            (State::Initialize | State::Fault | State::Preempting | State::Leaving, _) => {}
+        }
+    }
+
     /// Sets `Master_Down_Timer` anew from when the wait began.
-    pub(super) fn watch_again(&mut self) {
+    fn watch_again(&mut self) {
         let wait = if self.watch.stopped {
             self.skew(self.priority)
         } else {
             self.master_down_interval()
         };
-        let owner_waits = self.not_before.filter(|_| self.priority.is_owner());
         if let Some(since) = self.watch.since {
-            self.timers
-                .set(Timer::MasterDown, owner_waits.unwrap_or(since + wait));
+            self.timers.set(Timer::MasterDown, since + wait);
         }
     }
 
@@ -153,10 +201,11 @@ impl Election {
             return;
         }
         // This process did not run when the deadline passed: what the Master sent meanwhile is not read yet.
-        if now.saturating_duration_since(due) > self.watch.interval && !self.watch.listened {
+        let late = now.saturating_duration_since(due);
+        if late > PUNCTUAL && !self.watch.listened {
             self.watch.listened = true;
             self.timers
-                .set(Timer::MasterDown, now + self.watch.interval);
+                .set(Timer::MasterDown, now + late.min(self.watch.interval));
             return;
         }
         if self.hears_lesser(now) {
@@ -215,7 +264,7 @@ impl Election {
     }
 
     /// `Master_Down_Interval` (RFC 9568 §6.1), with a configurable number of adverts.
-    fn master_down_interval(&self) -> Duration {
+    pub(super) fn master_down_interval(&self) -> Duration {
         self.watch.interval * u32::from(self.config.missed_adverts.get()) + self.skew(self.priority)
     }
 }

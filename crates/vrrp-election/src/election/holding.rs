@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Election, RETRY};
+use super::Election;
 use crate::config::Config;
 use crate::interface::{Action, HoldId, Reason, State, Timer};
 
@@ -11,23 +11,25 @@ use crate::interface::{Action, HoldId, Reason, State, Timer};
 pub(super) struct Hold {
     pub(super) id: HoldId,
     pub(super) until: Option<Instant>,
+    /// They were reported to be there.
+    pub(super) held: bool,
 }
 
 impl Election {
     pub(super) fn acquire(&mut self, now: Instant) {
         self.holds += 1;
-        self.hold_as(now, HoldId(self.holds));
+        self.hold_as(now, HoldId(self.holds), false);
     }
 
     pub(super) fn renew(&mut self, now: Instant) {
         if let Some(hold) = self.hold {
-            self.hold_as(now, hold.id);
+            self.hold_as(now, hold.id, hold.held);
         }
     }
 
-    fn hold_as(&mut self, now: Instant, id: HoldId) {
+    fn hold_as(&mut self, now: Instant, id: HoldId, held: bool) {
         let until = self.config.lease_duration().map(|lease| now + lease);
-        self.hold = Some(Hold { id, until });
+        self.hold = Some(Hold { id, until, held });
         self.push(Action::Hold { id, until });
         if until.is_some() {
             self.timers.set(Timer::Renew, now + Config::RENEWAL);
@@ -47,7 +49,9 @@ impl Election {
     }
 
     pub(super) fn held(&mut self, now: Instant) {
-        self.retry = RETRY.0;
+        if let Some(hold) = &mut self.hold {
+            hold.held = true;
+        }
         if self.state == State::Preempting {
             self.become_master(now, Reason::MasterLesser);
         }
@@ -71,8 +75,16 @@ impl Election {
         }
     }
 
+    /// The addresses are gone though the election goes on: others believe in this Master until they are told.
+    pub(super) fn hold_lapsed(&mut self, now: Instant) {
+        if self.state == State::Master {
+            self.say_goodbye();
+        }
+        self.lapse(now);
+    }
+
     /// The kernel has taken the addresses away, or is about to: somebody else has them by now.
-    pub(super) fn lapse(&mut self, now: Instant) {
+    fn lapse(&mut self, now: Instant) {
         self.stats.leases_lapsed += 1;
         match self.state {
             State::Initialize | State::Fault => {}

@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use super::Election;
 use super::backup::Watch;
+use super::{Election, RETRY};
 use crate::interface::{Action, Advert, Reason, State, Timer};
 
 /// When the neighbours are told again after the first announcement: a client may have asked while the former Master
@@ -103,11 +103,15 @@ impl Election {
             self.say_goodbye();
             return;
         }
+        if !self.reign.last_unsent && self.hold.is_some_and(|hold| hold.held) {
+            // It has worked for an interval, so that the next failure is the first of its kind.
+            self.retry = RETRY.0;
+        }
         let interval = self.config.interval.duration();
         let next = due + interval;
         self.advertise_next(if next > now { next } else { now + interval });
-        let silent = now.saturating_duration_since(due);
-        if silent >= interval * u32::from(self.config.missed_adverts.get()) {
+        let silent = now.saturating_duration_since(due) + interval;
+        if silent >= self.master_down_interval() {
             // We were silent for so long that somebody may have taken over and told the neighbours so.
             self.announce_round(now);
         }

@@ -1,0 +1,14 @@
+//! What the machine does, by subject. `transition_table` has every pair of state and input.
+
+mod announcements;
+mod backup;
+mod configuration;
+mod faults;
+mod handing_over;
+mod intervals;
+mod late;
+mod priority;
+mod properties;
+mod rivals;
+mod support;
+mod transition_table;
