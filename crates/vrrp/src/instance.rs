@@ -68,6 +68,7 @@ impl Instance {
             faults: election.faults(),
             source: None,
             master: None,
+            last_master: None,
             addresses: config
                 .addresses()
                 .iter()
@@ -123,6 +124,7 @@ impl Instance {
             status.faults = election.faults();
             status.source = *source;
             status.master = election.master();
+            status.last_master = status.master.or(status.last_master);
             changed
         });
     }

@@ -1,5 +1,7 @@
 //! What a router is doing, to be read and watched.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub struct RouterStatus {
     pub source: Option<IpAddr>,
     /// Whom it watches.
     pub master: Option<MasterSeen>,
+    /// The last it heard of any Master, whether it still watches it or not.
+    pub last_master: Option<MasterSeen>,
     /// The addresses and whether they are held.
     pub addresses: Arc<[AddressStatus]>,
     /// What happened in the election.
@@ -186,4 +190,50 @@ pub enum EventKind {
         /// Who sends them.
         source: IpAddr,
     },
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transition(Transition {
+                from, to, reason, ..
+            }) => {
+                write!(f, "{from:?} to {to:?}: {reason:?}")
+            }
+            Self::AddressesHeld => f.write_str("holds the addresses"),
+            Self::AddressesReleased => f.write_str("has released the addresses"),
+            Self::HoldFailed { address, error } => {
+                write!(f, "cannot hold {address}: {}", Chain(&**error))
+            }
+            Self::ReleaseFailed { address, error } => {
+                write!(f, "cannot release {address}: {}", Chain(&**error))
+            }
+            Self::AddressRestored { address } => {
+                write!(f, "{address} had been removed and is back")
+            }
+            Self::AnnounceFailed(error) => {
+                write!(f, "cannot tell the neighbours: {}", Chain(&**error))
+            }
+            Self::SendFailed(error) => write!(f, "cannot advertise: {}", Chain(&**error)),
+            Self::SocketFailed(error) => write!(f, "cannot open a socket: {}", Chain(&**error)),
+            Self::OtherAddresses { source } => {
+                write!(f, "{source} advertises other addresses for this VRID")
+            }
+        }
+    }
+}
+
+/// An error with its causes.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
