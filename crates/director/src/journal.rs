@@ -65,12 +65,12 @@ impl Journal {
         }
     }
 
-    /// Writes down what happened; `master` is whom the router watched last.
-    pub(crate) fn record(&self, event: &Event, master: Option<MasterSeen>) {
+    /// Writes down what happened; `heard` is the last that the router heard of any master.
+    pub(crate) fn record(&self, event: &Event, heard: Option<MasterSeen>) {
         let line = {
             let mut chapters = self.chapters();
             let chapter = chapters.entry(Arc::clone(&event.router)).or_default();
-            chapter.master = master.or(chapter.master);
+            chapter.heard(heard);
             chapter.record(&event.router, event.at, &event.kind)
         };
         let router = &*event.router;
@@ -94,6 +94,12 @@ impl Journal {
 }
 
 impl Chapter {
+    /// Takes note of the last that the router heard of a master, unless that was in an earlier state.
+    fn heard(&mut self, master: Option<MasterSeen>) {
+        let recent = |master: &MasterSeen| self.since.is_none_or(|since| master.at >= since);
+        self.master = master.filter(recent).or(self.master);
+    }
+
     /// Takes note of whom the router watches, and returns it if it is somebody new.
     fn watches(&mut self, master: Option<MasterSeen>) -> Option<MasterSeen> {
         let who = |seen: Option<MasterSeen>| seen.map(|seen| (seen.source, seen.priority));
@@ -154,9 +160,11 @@ impl Chapter {
                 self.adding_since = self.adding_since.or(Some(at));
                 self.master = None;
             }
-            State::Initialize | State::Fault | State::Backup | State::Leaving => {
+            State::Initialize | State::Fault => {
                 self.adding_since = None;
+                self.master = None;
             }
+            State::Backup | State::Leaving => self.adding_since = None,
         }
         self.reason = Some(why);
         Line {

@@ -296,7 +296,7 @@ impl Director {
             .find(|member| member.router.name() == event.router);
         self.journal.record(
             event,
-            member.and_then(|member| member.status.borrow().master),
+            member.and_then(|member| member.status.borrow().last_master),
         );
         if matches!(event.kind, locum_vrrp::EventKind::Transition(_)) {
             notify(&[NotifyState::Status(&self.summary())]);

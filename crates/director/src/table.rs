@@ -129,10 +129,14 @@ fn details(out: &mut String, status: &Status) {
         let count = |name: &str| router.counters.get(name).copied().unwrap_or_default();
         let _ = write!(
             out,
-            "{name}: {} advertisements sent, {} received, {} times master",
+            "{name}: {} advertisements sent, {} received, {}",
             count("adverts_sent"),
             count("adverts_received"),
-            count("became_master")
+            match count("became_master") {
+                0 => "never master".to_owned(),
+                1 => "master once".to_owned(),
+                times => format!("master {times} times"),
+            }
         );
         let noteworthy = |counter: &(&String, &u64)| {
             let (name, &count) = *counter;
