@@ -57,7 +57,7 @@ impl Pair {
     /// Stops the Master and starts it again.
     async fn moves(&self, config: impl Fn(usize, u8) -> RouterConfig) {
         let [a, b] = self.elect(&config).await;
-        let vip = a.status().addresses[0].address.addr();
+        let vip = a.status().addresses.first().unwrap().address.addr();
         assert!(self.hosts[0].has_address(vip) && !self.hosts[1].has_address(vip));
         a.stop().await;
         assert_eq!(b.status().state, State::Master);
