@@ -18,6 +18,8 @@ pub(crate) struct Lane {
     pub(crate) open: Option<LinkIndex>,
     /// The last attempt to open it failed, and that was said.
     pub(crate) failed: bool,
+    /// The next attempt is in the queue.
+    pub(crate) reopening: bool,
     pub(crate) counters: LinkCounters,
     overflows_seen: u32,
 }
@@ -30,6 +32,7 @@ impl Lane {
             routers: Box::new([None; 256]),
             open: None,
             failed: false,
+            reopening: false,
             counters: LinkCounters::default(),
             overflows_seen: 0,
         }

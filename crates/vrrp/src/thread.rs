@@ -25,60 +25,75 @@ pub(crate) fn start(
             StartError::Socket(error)
         }
     })?;
-    let (addresses, address_thread) = start_addresses().map_err(StartError::Thread)?;
     let (commands, receiver) = mpsc::unbounded_channel();
     let (report, started) = blocking::sync_channel(1);
-    let handle = addresses.clone();
+    // Runtimes are made and dropped there, since the caller may be in one, which may not drop others.
     let run = move || {
-        let (runtime, timer) = match prepare() {
-            Ok(prepared) => prepared,
+        let ready = match Ready::make() {
+            Ok(ready) => ready,
             Err(error) => return drop(report.send(Err(error))),
         };
-        let transport = RawTransport::new();
-        let engine = Engine::new(transport, timer, driver, handle, receiver);
+        let Ready {
+            runtime,
+            timer,
+            addresses,
+            address_thread,
+        } = ready;
         // Whoever started it waits for this.
-        let _ = report.send(Ok(()));
+        let _ = report.send(Ok(addresses.clone()));
+        let transport = RawTransport::new();
+        let engine = Engine::new(transport, timer, driver, addresses, receiver);
         let waiting = runtime.block_on(engine.run());
-        drop(runtime);
-        drop(address_thread);
+        drop((runtime, address_thread));
         for one in waiting {
             // Whoever gave up waiting need not be told.
             let _ = one.send(());
         }
     };
-    Builder::new()
-        .name("vrrp".into())
-        .spawn(run)
-        .map_err(StartError::Thread)?;
+    spawn("vrrp", run).map_err(StartError::Thread)?;
     match started.recv() {
-        Ok(Ok(())) => Ok((commands, addresses)),
+        Ok(Ok(addresses)) => Ok((commands, addresses)),
         Ok(Err(error)) => Err(StartError::Thread(error)),
         Err(_) => Err(StartError::Thread(io::ErrorKind::BrokenPipe.into())),
     }
 }
 
-fn prepare() -> io::Result<(Runtime, Timer)> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let timer = {
-        let _entered = runtime.enter();
-        Timer::kernel()?
-    };
-    Ok((runtime, timer))
+/// All that can fail before the engine runs.
+struct Ready {
+    runtime: Runtime,
+    timer: Timer,
+    addresses: Handle,
+    /// Dropping it ends the other thread.
+    address_thread: oneshot::Sender<()>,
 }
 
-/// The thread ends when the sender is dropped.
-fn start_addresses() -> io::Result<(Handle, oneshot::Sender<()>)> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let handle = runtime.handle().clone();
-    let (alive, ended) = oneshot::channel();
-    let run = move || {
-        // The sender never sends: it is dropped when the node ends.
-        let _ = runtime.block_on(ended);
-    };
-    Builder::new().name("vrrp-addresses".into()).spawn(run)?;
-    Ok((handle, alive))
+impl Ready {
+    fn make() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let timer = {
+            let _entered = runtime.enter();
+            Timer::kernel()?
+        };
+        let other = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let addresses = other.handle().clone();
+        let (address_thread, ended) = oneshot::channel();
+        spawn("vrrp-addresses", move || {
+            // Nothing is ever sent.
+            let _ = other.block_on(ended);
+        })?;
+        Ok(Self {
+            runtime,
+            timer,
+            addresses,
+            address_thread,
+        })
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }

@@ -1,10 +1,5 @@
 //! Two of the example on one link, and the address moves. Needs root and `ip`.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
 use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;

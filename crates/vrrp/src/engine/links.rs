@@ -76,7 +76,9 @@ impl<T: Transport> Engine<T> {
         match self.transport.open(id, &lane.interface, index, lane.family) {
             Ok(()) => lane.opened(index),
             Err(error) => {
-                self.deadlines.insert((now + REOPEN, Due::Reopen(id)));
+                if !std::mem::replace(&mut lane.reopening, true) {
+                    self.deadlines.insert((now + REOPEN, Due::Reopen(id)));
+                }
                 let said = std::mem::replace(&mut lane.failed, true);
                 let routers: Vec<RouterId> = lane.routers().collect();
                 let error = Arc::new(error);
@@ -88,7 +90,8 @@ impl<T: Transport> Engine<T> {
     }
 
     pub(super) fn reopen(&mut self, now: Instant, id: LaneId) {
-        if let Some(lane) = self.lanes.get(&id) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.reopening = false;
             let interface = Arc::clone(&lane.interface);
             self.follow_link(now, &interface);
         }
