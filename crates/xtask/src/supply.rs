@@ -65,9 +65,18 @@ fn ensure_deny(workspace: &Workspace, consent: Consent) -> anyhow::Result<PathBu
     Ok(path)
 }
 
-/// Every publishable crate makes a package that contains what it needs.
+/// Every publishable crate makes a package that builds from nothing but itself and published crates.
 pub(crate) fn package(steps: &mut Steps, workspace: &Workspace) {
-    let excluded = workspace.unpublished().flat_map(|name| ["--exclude", name]);
-    let cmd = Cmd::cargo("package --workspace --allow-dirty").args(excluded);
-    steps.cmd("package", &cmd);
+    steps.step("package", || {
+        // Cargo unpacks our own packages once for each place and version: a second run in the same
+        // place would build the code of the first.
+        let place = workspace.target_directory.join("package-XXXXXXXX");
+        let place = Cmd::new("mktemp").arg("-d").arg(place).ask()?;
+        let excluded = workspace.unpublished().flat_map(|name| ["--exclude", name]);
+        let cmd = Cmd::cargo("package --workspace --allow-dirty").args(excluded);
+        let packaged = cmd.env("CARGO_TARGET_DIR", &place).run();
+        std::fs::remove_dir_all(&place)
+            .context("cannot remove the packages made for this check")?;
+        packaged.map(|()| String::new())
+    });
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args as ClapArgs;
 
 use crate::{
@@ -35,7 +36,10 @@ pub(crate) fn step(steps: &mut Steps, consent: Consent, filter: Option<&str>) {
     steps.step("test", || {
         needs::ensure(&needs::LAB, consent)?;
         let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
-        let mut cmd = Cmd::cargo("test --workspace --all-features --no-fail-fast").args(filter);
+        // One test at a time: those of the lab measure milliseconds, and two cores are all CI has.
+        let mut cmd = Cmd::cargo("test --workspace --all-features --no-fail-fast")
+            .args(filter)
+            .env("RUST_TEST_THREADS", "1");
         if let Some((key, value)) = privilege.runner(&Cmd::new("rustc").arg("-vV").ask()?) {
             cmd = cmd.env(key, value);
         }
@@ -43,7 +47,7 @@ pub(crate) fn step(steps: &mut Steps, consent: Consent, filter: Option<&str>) {
         let result = cmd.run_seeing(|line| tally.see(line));
         match result {
             Ok(()) => Ok(tally.to_string()),
-            Err(error) => Err(error.context(tally.to_string())),
+            Err(error) => bail!("{error}; {tally}"),
         }
     });
 }
