@@ -8,9 +8,9 @@ mod sys;
 mod table;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -121,6 +121,41 @@ impl NetlinkAddresses {
     }
 }
 
+/// How often it is looked whether new IPv6 addresses are taken in, and how long is waited in between.
+const LOOKS: usize = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(500);
+
+impl NetlinkAddresses {
+    /// Waits until the kernel takes in packets to the IPv6 addresses that were added, for some milliseconds at most.
+    /// Announced before that, an address would draw packets that nobody answers.
+    async fn wait_until_taken_in(
+        &self,
+        link: LinkIndex,
+        addresses: &[IpNet],
+        answers: &[Result<Outcome, AddressError>],
+    ) {
+        let added = |(net, answer): (&IpNet, &Result<Outcome, AddressError>)| match net.addr() {
+            IpAddr::V6(ip) if matches!(answer, Ok(Outcome::Changed)) => Some(ip),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        };
+        let added: Vec<Ipv6Addr> = addresses.iter().zip(answers).filter_map(added).collect();
+        if added.is_empty() {
+            return;
+        }
+        for _ in 0..LOOKS {
+            let ips = added.clone();
+            let taken_in = self
+                .table
+                .run(move |table| table.takes_in(link, &ips))
+                .await;
+            if taken_in.unwrap_or(true) {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+}
+
 #[async_trait]
 impl AddressDriver for NetlinkAddresses {
     async fn ensure_present(
@@ -134,7 +169,10 @@ impl AddressDriver for NetlinkAddresses {
             .table
             .run(move |table| table.ensure_present(link, &wanted, claim))
             .await;
-        done.unwrap_or_else(|error| addresses.iter().map(|_| Err(error.into())).collect())
+        let answers =
+            done.unwrap_or_else(|error| addresses.iter().map(|_| Err(error.into())).collect());
+        self.wait_until_taken_in(link, addresses, &answers).await;
+        answers
     }
 
     async fn ensure_absent(

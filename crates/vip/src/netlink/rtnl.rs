@@ -23,6 +23,7 @@ const RTM_SETLINK: u16 = 19;
 pub(crate) const RTM_NEWADDR: u16 = 20;
 pub(crate) const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
+const RTM_GETROUTE: u16 = 26;
 
 /// Multicast groups.
 pub(crate) const RTNLGRP_LINK: u32 = 1;
@@ -59,6 +60,10 @@ const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 
 const INFINITY: u32 = u32::MAX;
+
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTN_LOCAL: u8 = 2;
 
 /// Whether an address that exists is an error or to be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +140,24 @@ fn address_body(request: Request, link: LinkIndex, address: IpNet) -> Request {
             .attribute(IFA_LOCAL, &ip.octets())
             .attribute(IFA_ADDRESS, &ip.octets()),
     }
+}
+
+/// Asks which way a packet to `ip` goes that came in on `link`: see [`is_local_route`].
+pub(crate) fn route_to(link: LinkIndex, ip: Ipv6Addr) -> Request {
+    let mut header = [0; 12];
+    header[0] = AF_INET6;
+    header[1] = 128;
+    Request::new(RTM_GETROUTE, 0)
+        .header(&header)
+        .attribute(RTA_DST, &ip.octets())
+        .attribute(RTA_OIF, &link.get().to_ne_bytes())
+}
+
+/// Does the kernel keep such packets for itself?
+pub(crate) fn is_local_route(message: &Message) -> bool {
+    message
+        .split::<12>()
+        .is_some_and(|([.., kind, _, _, _, _], _)| *kind == RTN_LOCAL)
 }
 
 /// Dumps the addresses of one interface, or of all.

@@ -1,7 +1,7 @@
 //! The addresses of a namespace: every decision about ours and theirs, in time and too late.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
 use ipnet::IpNet;
@@ -132,6 +132,21 @@ impl Table {
             .into_iter()
             .map(|answer| answer.unwrap_or(Err(AddressError::Unknown)))
             .collect()
+    }
+
+    /// Are packets to all of these IPv6 addresses taken in? The kernel acknowledges such an address first and makes
+    /// the route to it afterwards, in a work queue (`addrconf_dad_work` in its net/ipv6/addrconf.c).
+    pub(crate) fn takes_in(&mut self, link: LinkIndex, addresses: &[Ipv6Addr]) -> bool {
+        let requests: Vec<Request> = addresses
+            .iter()
+            .map(|ip| rtnl::route_to(link, *ip))
+            .collect();
+        let answers = self.connection.execute(&requests);
+        answers.iter().all(|answer| {
+            answer
+                .as_ref()
+                .is_ok_and(|messages| messages.iter().any(rtnl::is_local_route))
+        })
     }
 
     pub(crate) fn ensure_absent(&mut self, link: LinkIndex, addresses: &[IpNet]) -> Vec<Answer> {

@@ -440,3 +440,24 @@ async fn a_missing_capability_is_named() {
         "{announced:?}"
     );
 }
+
+/// The kernel acknowledges an IPv6 address before it takes in packets to it.
+#[tokio::test]
+async fn new_ipv6_addresses_are_taken_in_when_the_answer_comes() -> std::io::Result<()> {
+    let (host, link, driver) = host()?;
+    for round in 0..20 {
+        let ips = [format!("fd77::{round:x}"), format!("fe80::77:{round:x}")];
+        let nets: Vec<IpNet> = ips
+            .iter()
+            .map(|ip| format!("{ip}/64").parse().unwrap())
+            .collect();
+        for answer in driver.ensure_present(link, &nets, PERMANENT).await {
+            assert_eq!(answer.unwrap(), Outcome::Changed);
+        }
+        for ip in &ips {
+            let route = host.ip(&format!("-6 route get {ip} oif a"))?;
+            assert!(route.starts_with("local"), "round {round}: {route}");
+        }
+    }
+    Ok(())
+}
