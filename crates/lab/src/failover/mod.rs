@@ -4,6 +4,7 @@
 //! back again, many times, each at a random moment between two advertisements. The client probes the address
 //! at 2 kHz meanwhile; of several addresses, the first and the last.
 
+mod picture;
 mod runner;
 mod summary;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+pub use self::picture::Picture;
 pub use self::runner::run;
 pub use self::summary::{Summary, Theory, table, theory};
 use crate::{Host, Snapshot};

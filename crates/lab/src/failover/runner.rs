@@ -200,6 +200,11 @@ impl<'a> Bench<'a> {
     fn measure(&mut self, event: Event) -> Result<Measurement, LabError> {
         self.phase = (Phase::Settling, clock::now());
         self.start_probers()?;
+        let holder = match event {
+            Event::HostDeath | Event::PlannedStop => self.a.mac,
+            Event::Preemption => self.b.mac,
+        };
+        self.wait_moved(holder, BOUND)?;
         let interval = u64::try_from(self.scenario.interval.as_nanos()).unwrap_or(u64::MAX);
         let phase = Duration::from_nanos(self.random.below(interval));
         self.rest(Duration::from_millis(200) + phase)?;

@@ -158,7 +158,7 @@ fn row(text: &mut String, outcome: &Outcome, event: Event) {
 }
 
 /// Milliseconds with one digit, without a needless zero.
-fn ms(duration: Duration) -> String {
+pub(super) fn ms(duration: Duration) -> String {
     let tenths = (duration.as_micros() + 50) / 100;
     match (tenths / 10, tenths % 10) {
         (whole, 0) => whole.to_string(),

@@ -10,10 +10,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::relay::Relay;
-use crate::{Capture, Host, LabError, Mac, sys};
+use crate::{Capture, Host, LabError, Mac, sys, wait_until};
 
 /// The bridge's name in the switch's namespace.
 const BRIDGE: &str = "br0";
+/// How long a port may take to have carrier.
+const PORT_BOUND: Duration = Duration::from_secs(5);
 
 /// How a directed link treats the frames on it. The default is a perfect link.
 ///
@@ -161,14 +163,18 @@ impl Lan {
             self.switch
                 .ip(&format!("link set {name} master {BRIDGE} up"))?;
         }
+        for address in addresses {
+            host.ip(&format!("address add {address} dev {interface}"))?;
+        }
+        host.ip(&format!("link set {interface} up"))?;
+        if self.relay.is_none() {
+            self.wait_forwarding(&name)?;
+        }
         self.ports().push(Port {
             host: host.clone(),
             name,
         });
-        for address in addresses {
-            host.ip(&format!("address add {address} dev {interface}"))?;
-        }
-        host.ip(&format!("link set {interface} up")).map(drop)
+        Ok(())
     }
 
     /// Pulls the host's cable: it has no carrier any more.
@@ -202,6 +208,13 @@ impl Lan {
         self.switch.output(command).map(drop)
     }
 
+    fn wait_forwarding(&self, name: &str) -> Result<(), LabError> {
+        wait_until("a port to forward", PORT_BOUND, || {
+            // BR_STATE_FORWARDING. Refused until the kernel has noticed the carrier, which it does in its own time.
+            self.bridge_state(name, 3).is_ok()
+        })
+    }
+
     /// Ends [`cut`](Self::cut) and [`partition`](Self::partition); impairments stay.
     ///
     /// # Errors
@@ -212,8 +225,7 @@ impl Lan {
         self.switch.ip(&format!("link set {name} up"))?;
         match &self.relay {
             Some(relay) => relay.block(number, false),
-            // BR_STATE_FORWARDING.
-            None => self.bridge_state(&name, 3)?,
+            None => self.wait_forwarding(&name)?,
         }
         Ok(())
     }

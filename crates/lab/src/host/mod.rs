@@ -1,10 +1,11 @@
 //! A host: an anonymous network namespace and the thread that lives in it.
 
-use std::collections::BTreeSet;
+mod network;
+mod processes;
+
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::os::linux::fs::MetadataExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -12,22 +13,13 @@ use std::process::{self, Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use ipnet::IpNet;
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::socket::SockaddrStorage;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
-use crate::{Child, LabError, Mac, Signal, child, require_privileges, sys, wait_until};
+use crate::{Child, LabError, require_privileges, sys};
 
 type Job = Box<dyn FnOnce() + Send>;
-
-/// ESRCH.
-const NO_SUCH_PROCESS: i32 = 3;
-
-/// How long killed processes may take to go.
-const KILL_BOUND: Duration = Duration::from_secs(5);
 
 /// A host with a network stack and a `/run` of its own: anonymous namespaces that a thread of this process lives in.
 ///
@@ -231,163 +223,6 @@ impl Host {
             stderr,
         })
     }
-
-    /// Runs `ip` with these arguments, separated by blanks, and returns what it says.
-    ///
-    /// # Errors
-    ///
-    /// As [`output`](Self::output).
-    pub fn ip(&self, arguments: &str) -> Result<String, LabError> {
-        let mut command = Command::new("ip");
-        command.args(arguments.split_whitespace());
-        self.output(command)
-            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    /// Writes `value` to a setting of the network, such as `net/ipv4/ip_forward`.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's answer.
-    pub fn sysctl(&self, key: &str, value: &str) -> Result<(), LabError> {
-        let path = format!("/proc/sys/{key}");
-        let value = value.to_owned();
-        self.run(move || fs::write(path, value))
-            .map_err(LabError::io("write a sysctl"))
-    }
-
-    /// The addresses on its interfaces (with `lo`), each with its interface.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's answer.
-    pub fn addresses(&self) -> Result<Vec<(String, IpNet)>, LabError> {
-        self.run(|| {
-            let all = nix::ifaddrs::getifaddrs().map_err(LabError::os("list addresses"))?;
-            Ok(all
-                .filter_map(|each| {
-                    let address = address_of(each.address.as_ref()?)?;
-                    let mask = address_of(each.netmask.as_ref()?)?;
-                    IpNet::with_netmask(address, mask)
-                        .ok()
-                        .map(|net| (each.interface_name, net))
-                })
-                .collect())
-        })
-    }
-
-    /// Is `address` on one of its interfaces?
-    #[must_use]
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses()
-            .is_ok_and(|all| all.iter().any(|(_, net)| net.addr() == address))
-    }
-
-    /// The hardware address it has for neighbour `address`; `None` if it knows none.
-    ///
-    /// # Errors
-    ///
-    /// As [`ip`](Self::ip).
-    pub fn neighbour(&self, address: IpAddr) -> Result<Option<Mac>, LabError> {
-        let said = self.ip(&format!("neigh show {address}"))?;
-        let mut words = said
-            .split_whitespace()
-            .skip_while(|&word| word != "lladdr")
-            .skip(1);
-        Ok(words.next().and_then(|word| word.parse().ok()))
-    }
-
-    /// The hardware address of its interface; `None` if there is no such interface.
-    #[must_use]
-    pub fn mac(&self, interface: &str) -> Option<Mac> {
-        let interface = interface.to_owned();
-        self.run(move || {
-            let all = nix::ifaddrs::getifaddrs().ok()?;
-            let mut ours = all.filter(|each| each.interface_name == interface);
-            ours.find_map(|each| each.address?.as_link_addr()?.addr())
-                .map(Mac::new)
-        })
-    }
-
-    /// The hardware addresses of all its interfaces but `lo`.
-    #[must_use]
-    pub fn macs(&self) -> Vec<Mac> {
-        self.run(|| {
-            let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
-            let macs = all.filter_map(|each| each.address?.as_link_addr()?.addr());
-            macs.filter(|octets| *octets != [0; 6])
-                .map(Mac::new)
-                .collect()
-        })
-    }
-
-    /// The processes in the host, without this one.
-    #[must_use]
-    pub fn processes(&self) -> Vec<u32> {
-        self.0.processes()
-    }
-
-    /// Sends `signal` to every process in the host.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's answer; a process that has ended meanwhile is no error.
-    pub fn signal_all(&self, signal: Signal) -> Result<(), LabError> {
-        self.0.signal_all(signal)
-    }
-
-    /// Kills every process in the host at once, as a crash does: all are stopped first, so that none can react to
-    /// the death of another.
-    ///
-    /// # Errors
-    ///
-    /// [`LabError::Timeout`] if some are still there after 5 s.
-    pub fn kill_all(&self) -> Result<(), LabError> {
-        self.0.kill_all()
-    }
-}
-
-impl Inner {
-    fn processes(&self) -> Vec<u32> {
-        let Ok(all) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        let pids = all
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        // A zombie's namespace cannot be read: it is gone from the host already.
-        let here = |pid: &u32| {
-            fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| m.st_ino() == self.namespace)
-        };
-        pids.filter(|&pid| pid != process::id())
-            .filter(here)
-            .collect()
-    }
-
-    fn signal_all(&self, signal: Signal) -> Result<(), LabError> {
-        for pid in self.processes() {
-            match child::send(pid, signal) {
-                Err(LabError::Io { source, .. })
-                    if source.raw_os_error() == Some(NO_SUCH_PROCESS) => {}
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    fn kill_all(&self) -> Result<(), LabError> {
-        self.signal_all(Signal::Stop)?;
-        wait_until("killed processes to go", KILL_BOUND, || {
-            let all = self.processes();
-            let parents: BTreeSet<u32> = all.iter().filter_map(|&pid| parent_of(pid)).collect();
-            // Children first: when a parent goes, the kernel wakes its stopped children (setpgid(2), orphaned groups).
-            for pid in all.iter().filter(|pid| !parents.contains(pid)) {
-                // One that has gone meanwhile is not there the next time.
-                let _killed = child::send(*pid, Signal::Kill);
-            }
-            all.is_empty()
-        })
-    }
 }
 
 impl Drop for Inner {
@@ -437,27 +272,11 @@ fn enter_new_namespace() -> Result<(u32, u64), LabError> {
     Ok((this_thread(), inode))
 }
 
-fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything; then the state and the parent.
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
-}
-
 fn this_thread() -> u32 {
     rustix::thread::gettid()
         .as_raw_nonzero()
         .get()
         .cast_unsigned()
-}
-
-fn address_of(storage: &SockaddrStorage) -> Option<IpAddr> {
-    let v4 = storage.as_sockaddr_in().map(|address| address.ip().into());
-    v4.or_else(|| storage.as_sockaddr_in6().map(|address| address.ip().into()))
 }
 
 fn shown(command: &Command) -> String {
