@@ -9,6 +9,8 @@ use super::{Measurement, NodeView, Phase, Scenario, View};
 
 /// How many moments the strip shows: three seconds of them.
 const STRIP: usize = 60;
+/// How many measurements: the picture must fit a terminal of 80 by 24.
+const MEASURED: usize = 12;
 
 /// Who is master, what the client sees, and what was measured so far.
 #[derive(Debug, Clone)]
@@ -133,13 +135,20 @@ impl Picture {
         } = measurement;
         let mut line = match lost {
             0 => format!("{event:<13} no probe lost"),
+            1 => format!(
+                "{event:<13} {} ms without an answer, 1 probe lost",
+                ms(*outage)
+            ),
             _ => format!(
                 "{event:<13} {} ms without an answer, {lost} probes lost",
                 ms(*outage)
             ),
         };
         if !stall.is_zero() {
-            line.push_str(" (this machine stalled meanwhile: left out of the table)");
+            line.push_str(" (disturbed)");
+        }
+        if self.measured.len() == MEASURED {
+            self.measured.remove(0);
         }
         self.measured.push(line);
         self.measured.last().map_or("", String::as_str)
@@ -156,7 +165,12 @@ impl Picture {
             answered,
             ..
         } = &self.scene;
-        let mut lines = vec![format!("{}: {phase}", self.title), a.line('a'), b.line('b')];
+        let mut lines = vec![
+            self.title.clone(),
+            format!("  {phase}"),
+            a.line('a'),
+            b.line('b'),
+        ];
         let strip: String = self.strip.iter().collect();
         lines.push(format!("  client     [{strip:>STRIP$}]"));
         let mut seen =
@@ -211,25 +225,26 @@ mod tests {
         picture.add(scene('b', 'b'));
         let lines = picture.lines();
         assert_eq!(
-            lines.first().map(String::as_str),
-            Some(
-                "two routers with keepalived, an advertisement every 1000 ms: planned stop, 1200 ms ago"
-            )
+            lines[..2],
+            [
+                "two routers with keepalived, an advertisement every 1000 ms",
+                "  planned stop, 1200 ms ago"
+            ]
         );
-        assert_eq!(lines[1], "  router a   running      waits");
+        assert_eq!(lines[2], "  router a   running      waits");
         assert_eq!(
-            lines[2],
+            lines[3],
             "  router b   running      has the address  <-- answers the client"
         );
         assert_eq!(
-            lines[3],
+            lines[4],
             format!("  client     [{}.b]", "a".repeat(STRIP - 2))
         );
         assert_eq!(
-            lines[4],
+            lines[5],
             "             1990 of 2000 probes answered in the last second, 10 lost or under way"
         );
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines.len(), 6);
     }
 
     #[test]
@@ -248,8 +263,18 @@ mod tests {
         measurement.stall = MS;
         assert_eq!(
             picture.measured(&measurement),
-            "host death    no probe lost (this machine stalled meanwhile: left out of the table)"
+            "host death    no probe lost (disturbed)"
         );
-        assert_eq!(picture.lines()[5], format!("  {line}"));
+        assert_eq!(picture.lines()[6], format!("  {line}"));
+        measurement.lost = 600_000;
+        measurement.outage = 12_345_678 * Duration::from_micros(1);
+        for _ in 0..2 * MEASURED {
+            picture.measured(&measurement);
+        }
+        let lines = picture.lines();
+        assert!(
+            lines.len() < 24 && lines.iter().all(|line| line.len() < 80),
+            "{lines:#?}"
+        );
     }
 }
