@@ -1,5 +1,8 @@
 //! The program `director`: see `locum_director`, which does the work.
 
+mod demo;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,16 +29,28 @@ Then:
 
   director check -c director.toml     every mistake at once, with its place and cure
   director run -c director.toml       take part in the election
-  director status                     who is master, and what is wrong";
+  director status                     who is master, and what is wrong
+  director demo                       see it fail over, on this machine alone";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
     Director(locum_director::cli::Command),
+    /// Show a pair failing over in a laboratory on this machine, and what it measures
+    #[command(after_help = demo::HELP)]
+    Demo(demo::Arguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Director(command) => command.execute(),
+        Command::Demo(arguments) => match demo::execute(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Nobody reads it if that fails.
+                let _ = writeln!(io::stderr(), "director: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
