@@ -1,5 +1,6 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -303,13 +304,18 @@ impl Director {
         }
     }
 
-    /// One line for `systemctl status`.
+    /// One line for `systemctl status`, such as `1 backup, 2 master`.
     fn summary(&self) -> String {
-        let states = self.members.iter().map(|member| {
-            let status = member.status.borrow();
-            format!("{} {}", status.name, StateName::from(status.state))
-        });
-        states.collect::<Vec<_>>().join(", ")
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for member in &self.members {
+            let state = StateName::from(member.status.borrow().state).to_string();
+            *counts.entry(state).or_default() += 1;
+        }
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        counts.join(", ")
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::source::{self, ReadError};
-use super::{INVALID, UNREADABLE, fail, print, print_error, style};
+use super::{DONE, INVALID, UNREADABLE, fail, print, print_error, style};
 
 pub(super) const HELP: &str = "\
 Example:
@@ -33,7 +32,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn execute(arguments: &CheckArguments) -> ExitCode {
+pub(super) fn execute(arguments: &CheckArguments) -> u8 {
     let CheckArguments { config, format } = arguments;
     match (source::read(config), format) {
         (Ok(read), Format::Human) => {
@@ -42,27 +41,76 @@ pub(super) fn execute(arguments: &CheckArguments) -> ExitCode {
                 count => format!("{count} virtual routers"),
             };
             print(&format!("{}: valid, {count}\n", config.display()));
-            ExitCode::SUCCESS
+            DONE
         }
         (Ok(_), Format::Json) => {
             print_json(&json!({ "schema": 1, "file": config.to_string_lossy(), "errors": [] }));
-            ExitCode::SUCCESS
+            DONE
         }
         (Err(ReadError::Invalid(diagnostics)), Format::Human) => {
             print_error(&diagnostics.render(style(&io::stderr())));
-            ExitCode::from(INVALID)
+            INVALID
         }
         (Err(ReadError::Invalid(diagnostics)), Format::Json) => {
             print_json(&diagnostics.to_json());
-            ExitCode::from(INVALID)
+            INVALID
         }
         (Err(error), _) => {
             fail(&error, "");
-            ExitCode::from(UNREADABLE)
+            UNREADABLE
         }
     }
 }
 
 fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_valid_invalid_and_unreadable_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("director.toml");
+        let check = |format| {
+            execute(&CheckArguments {
+                config: config.clone(),
+                format,
+            })
+        };
+        assert_eq!(check(Format::Human), UNREADABLE);
+        fs::write(&config, "colour = \"red\"").unwrap();
+        assert_eq!(check(Format::Human), INVALID);
+        assert_eq!(check(Format::Json), INVALID);
+        let valid = "[[virtual_router]]\nname = \"web\"\ninterface = \"eth0\"\nvrid = 51\nversion = 2\n\
+                     addresses = [\"192.0.2.10/24\"]\n\
+                     authentication = { type = \"password\", password_file = \"web.password\" }";
+        fs::write(&config, valid).unwrap();
+        assert_eq!(check(Format::Human), INVALID, "the password is missing");
+        fs::write(directory.path().join("web.password"), "secret\n").unwrap();
+        assert_eq!(check(Format::Human), DONE);
+        assert_eq!(check(Format::Json), DONE);
+        fs::write(&config, b"\xff").unwrap();
+        assert_eq!(check(Format::Human), UNREADABLE, "not UTF-8");
+    }
+
+    #[test]
+    fn the_sample_configurations_are_valid() {
+        let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/director");
+        for name in ["a.toml", "b.toml"] {
+            let config = PathBuf::from(samples).join(name);
+            assert_eq!(
+                execute(&CheckArguments {
+                    config,
+                    format: Format::Human
+                }),
+                DONE,
+                "{name}"
+            );
+        }
+    }
 }

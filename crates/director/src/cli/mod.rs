@@ -41,14 +41,16 @@ impl Command {
     /// Carries it out, with its output on standard output and its errors on standard error.
     #[must_use]
     pub fn execute(self) -> ExitCode {
-        match self {
+        ExitCode::from(match self {
             Self::Run(arguments) => run::execute(&arguments),
             Self::Check(arguments) => check::execute(&arguments),
             Self::Status(arguments) => status::execute(&arguments),
-        }
+        })
     }
 }
 
+/// All is well.
+const DONE: u8 = 0;
 /// Something did not work.
 const FAILED: u8 = 1;
 /// The configuration is wrong.

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use super::source::{self, ReadError};
-use super::{FAILED, INVALID, UNREADABLE, fail, print_error, style};
+use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
+use crate::control::ControlError;
 use crate::logging::{self, LogFormat};
 use crate::supervisor::{self, RunError};
 
@@ -39,16 +39,16 @@ pub struct RunArguments {
     verbose: u8,
 }
 
-pub(super) fn execute(arguments: &RunArguments) -> ExitCode {
+pub(super) fn execute(arguments: &RunArguments) -> u8 {
     let config = match source::read(&arguments.config) {
         Ok(config) => config,
         Err(ReadError::Invalid(diagnostics)) => {
             print_error(&diagnostics.render(style(&io::stderr())));
-            return ExitCode::from(INVALID);
+            return INVALID;
         }
         Err(error) => {
             fail(&error, "");
-            return ExitCode::from(UNREADABLE);
+            return UNREADABLE;
         }
     };
     let environment = std::env::var("RUST_LOG").ok();
@@ -64,14 +64,14 @@ pub(super) fn execute(arguments: &RunArguments) -> ExitCode {
                 &error,
                 "a filter is a level like `info`, or `warn,locum_vrrp=debug`",
             );
-            return ExitCode::from(FAILED);
+            return FAILED;
         }
     }
     match supervisor::run(config) {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(_) => DONE,
         Err(error) => {
             fail(&error, cure(&error));
-            ExitCode::from(FAILED)
+            FAILED
         }
     }
 }
@@ -79,10 +79,15 @@ pub(super) fn execute(arguments: &RunArguments) -> ExitCode {
 fn cure(error: &RunError) -> &'static str {
     match error {
         RunError::Capability(error) => error.cure(),
-        RunError::Control(_) => {
-            "see `director status`, or set another control_socket in [director]"
+        RunError::Control(ControlError::InUse(_)) => {
+            "see `director status`; a second one needs another control_socket in [director]"
         }
-        RunError::Machine(_)
+        RunError::Control(ControlError::Directory { .. } | ControlError::Socket { .. }) => {
+            "make its directory for this user (in a systemd unit: RuntimeDirectory=director), or set another\n\
+             control_socket in [director]"
+        }
+        RunError::Control(ControlError::NotASocket(_))
+        | RunError::Machine(_)
         | RunError::Start(_)
         | RunError::Add { .. }
         | RunError::EventLoop(_) => "",

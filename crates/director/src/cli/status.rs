@@ -2,10 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use super::source::{self, ReadError};
-use super::{FAILED, INVALID, UNREADABLE, fail, print, print_error, style};
+use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print, print_error, style};
 use crate::client::{self, ClientError};
 use crate::config::Director;
 use crate::status::Status;
@@ -34,37 +33,37 @@ pub struct StatusArguments {
     json: bool,
 }
 
-pub(super) fn execute(arguments: &StatusArguments) -> ExitCode {
+pub(super) fn execute(arguments: &StatusArguments) -> u8 {
     let socket = match arguments.config.as_deref().map(source::read) {
         None => arguments.socket.clone(),
         Some(Ok(config)) => config.director.control_socket,
         Some(Err(ReadError::Invalid(diagnostics))) => {
             print_error(&diagnostics.render(style(&io::stderr())));
-            return ExitCode::from(INVALID);
+            return INVALID;
         }
         Some(Err(error)) => {
             fail(&error, "");
-            return ExitCode::from(UNREADABLE);
+            return UNREADABLE;
         }
     };
     match ask(socket) {
         Ok(status) if arguments.json => match serde_json::to_string_pretty(&status) {
             Ok(json) => {
                 print(&format!("{json}\n"));
-                ExitCode::SUCCESS
+                DONE
             }
             Err(error) => {
                 fail(&error, "");
-                ExitCode::from(FAILED)
+                FAILED
             }
         },
         Ok(status) => {
             print(&table::render(&status, style(&io::stdout())));
-            ExitCode::SUCCESS
+            DONE
         }
         Err(error) => {
             fail(&error, cure(&error));
-            ExitCode::from(FAILED)
+            FAILED
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration file: TOML text to valid settings, or to everything that is wrong with it.
 //!
-//! A section of the file is one module with one function that reads a [`section::Section`] key by key and notes each
-//! mistake; what concerns several sections is checked in [`crosscheck`] when all are read.
+//! A section of the file is one module with one function that reads a `Section` key by key and notes each
+//! mistake; what concerns several sections is checked in `crosscheck` when all are read.
 
 mod crosscheck;
 mod diagnostic;

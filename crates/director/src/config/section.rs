@@ -26,6 +26,8 @@ pub(super) struct Section<'t> {
     title: &'static str,
     header: Range<usize>,
     known: Vec<&'static str>,
+    /// Known too, but nothing to be suggested.
+    later: Vec<&'static str>,
 }
 
 /// One value of a table.
@@ -43,6 +45,7 @@ impl<'t> Section<'t> {
             title,
             header,
             known: Vec::new(),
+            later: Vec::new(),
         }
     }
 
@@ -102,10 +105,11 @@ impl<'t> Section<'t> {
         help: &str,
         report: &mut Report,
     ) {
-        if let Some(entry) = self.take(key) {
+        self.later.push(key);
+        if let Some(value) = self.table.get(key) {
             report.add(
                 Diagnostic::new(format!("`{key}` is not supported yet"))
-                    .at(entry.span)
+                    .at(value.span())
                     .label(label)
                     .help(help),
             );
@@ -116,7 +120,7 @@ impl<'t> Section<'t> {
     pub(super) fn finish(self, report: &mut Report) {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
-            if !self.known.contains(&name) {
+            if !self.known.contains(&name) && !self.later.contains(&name) {
                 report.add(self.unknown(key, name));
             }
         }
