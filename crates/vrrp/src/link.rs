@@ -1,5 +1,6 @@
 //! What the driver has to know of an interface.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use locum_vip::LinkIndex;
@@ -26,11 +27,11 @@ pub struct LinkFacts {
 }
 
 impl LinkFacts {
-    /// What `router` sends from, given that `is_virtual` addresses come and go.
+    /// What `router` sends from, given the addresses that are `moving` between hosts.
     pub(crate) fn source_for(
         &self,
         router: &RouterConfig,
-        is_virtual: impl Fn(IpAddr) -> bool,
+        moving: &BTreeSet<IpAddr>,
     ) -> Option<IpAddr> {
         if let Some(source) = router.configured_source() {
             return self.addresses.contains(&source).then_some(source);
@@ -45,6 +46,6 @@ impl LinkFacts {
         if router.election().priority().is_owner() {
             return candidates.next();
         }
-        candidates.find(|address| !is_virtual(*address))
+        candidates.find(|address| !moving.contains(address))
     }
 }

@@ -1,20 +1,31 @@
 //! Sockets and elections follow the interfaces.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use locum_vip::LinkIndex;
 use locum_vrrp_election::{Input, Link};
 
 use super::{Due, Engine};
 use crate::command::RouterId;
+use crate::lane::Lane;
 use crate::link::LinkFacts;
-use crate::status::EventKind;
+use crate::status::{AddressStatus, EventKind};
 use crate::transport::{LaneId, Transport};
 
 /// How long after a failure to open a socket it is tried again.
 const REOPEN: Duration = Duration::from_secs(1);
+
+/// One look at an interface.
+struct Seen {
+    facts: Option<LinkFacts>,
+    present: BTreeSet<IpAddr>,
+    /// The addresses that come and go with its routers. An owner's stay where they are.
+    moving: BTreeSet<IpAddr>,
+}
 
 impl<T: Transport> Engine<T> {
     pub(super) fn set_link(
@@ -32,15 +43,9 @@ impl<T: Transport> Engine<T> {
 
     /// Brings every socket and router on `interface` into line with what is known of it.
     pub(super) fn follow_link(&mut self, now: Instant, interface: &str) {
-        let on_it: Vec<LaneId> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| *lane.interface == *interface)
-            .map(|(id, _)| *id)
-            .collect();
-        let facts = self.links.get(interface).cloned();
-        let index = facts.as_ref().map(|facts| facts.index);
-        for id in on_it {
+        let seen = self.look_at(interface);
+        let index = seen.facts.as_ref().map(|facts| facts.index);
+        for id in self.lanes_on(interface) {
             let Some(lane) = self.lanes.get(&id) else {
                 continue;
             };
@@ -56,14 +61,45 @@ impl<T: Transport> Engine<T> {
                 self.open_lane(now, id, index);
             }
             let open = self.lanes.get(&id).is_some_and(|lane| lane.open.is_some());
-            let up = open && facts.as_ref().is_some_and(|facts| facts.up);
+            let up = open && seen.facts.as_ref().is_some_and(|facts| facts.up);
             let link = if up { Link::Up } else { Link::Down };
             for router in routers {
-                self.tell_source(now, router, facts.as_ref());
+                self.tell_source(now, router, &seen);
                 self.tell_link(now, router, link);
-                self.tell_address_task(router, facts.as_ref());
+                self.tell_address_task(router, &seen);
             }
         }
+    }
+
+    fn look_at(&self, interface: &str) -> Seen {
+        let facts = self.links.get(interface).cloned();
+        let present = facts
+            .iter()
+            .flat_map(|facts| facts.addresses.iter().copied())
+            .collect();
+        let lanes = self.lanes_on(interface);
+        let routers = lanes
+            .iter()
+            .filter_map(|id| self.lanes.get(id))
+            .flat_map(Lane::routers);
+        let moving = routers
+            .filter_map(|id| self.routers.get(&id))
+            .filter(|router| !router.config.election().priority().is_owner())
+            .flat_map(|router| router.config.addresses().iter().map(IpNet::addr))
+            .collect();
+        Seen {
+            facts,
+            present,
+            moving,
+        }
+    }
+
+    fn lanes_on(&self, interface: &str) -> Vec<LaneId> {
+        let on_it = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| *lane.interface == *interface);
+        on_it.map(|(id, _)| *id).collect()
     }
 
     fn open_lane(&mut self, now: Instant, id: LaneId, index: LinkIndex) {
@@ -107,49 +143,25 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    fn tell_source(&mut self, now: Instant, id: RouterId, facts: Option<&LinkFacts>) {
-        let Some(router) = self.routers.get(&id) else {
-            return;
-        };
-        let lane = router.lane;
-        let is_virtual = |address| self.is_virtual(lane, address);
-        let source = facts.and_then(|facts| facts.source_for(&router.config, is_virtual));
+    fn tell_source(&mut self, now: Instant, id: RouterId, seen: &Seen) {
         let Some(router) = self.routers.get_mut(&id) else {
             return;
         };
+        let facts = seen.facts.as_ref();
+        let source = facts.and_then(|facts| facts.source_for(&router.config, &seen.moving));
         if std::mem::replace(&mut router.source, source) != source {
             // A source is never refused.
             let _ = self.feed(now, id, Input::Source(source));
         }
     }
 
-    /// Does `address` come and go with a router there? An owner's stays where it is.
-    fn is_virtual(&self, lane: LaneId, address: IpAddr) -> bool {
-        let Some(lane) = self.lanes.get(&lane) else {
-            return false;
-        };
-        lane.routers()
-            .filter_map(|id| self.routers.get(&id))
-            .any(|router| {
-                !router.config.election().priority().is_owner()
-                    && router
-                        .config
-                        .addresses()
-                        .iter()
-                        .any(|one| one.addr() == address)
-            })
-    }
-
-    fn tell_address_task(&self, id: RouterId, facts: Option<&LinkFacts>) {
+    fn tell_address_task(&self, id: RouterId, seen: &Seen) {
         let Some(router) = self.routers.get(&id) else {
             return;
         };
-        let index = facts.map(|facts| facts.index);
-        let missing = facts.is_some_and(|facts| {
-            let held = &router.status.borrow().addresses;
-            held.iter()
-                .any(|one| one.held && !facts.addresses.contains(&one.address.addr()))
-        });
+        let index = seen.facts.as_ref().map(|facts| facts.index);
+        let lost = |one: &AddressStatus| one.held && !seen.present.contains(&one.address.addr());
+        let missing = index.is_some() && router.status.borrow().addresses.iter().any(lost);
         router.wanted.send_if_modified(|wanted| {
             let moved = wanted.link != index;
             wanted.link = index;
