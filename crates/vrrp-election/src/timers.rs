@@ -21,6 +21,8 @@ const ORDER: [Timer; 9] = [
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Timers {
     slots: [Option<Instant>; ORDER.len()],
+    /// One bit for each slot that is filled, so that only those are looked at.
+    filled: u16,
     next: Option<Deadline>,
 }
 
@@ -50,9 +52,11 @@ impl Timers {
     }
 
     fn write(&mut self, timer: Timer, at: Option<Instant>) {
-        if let Some(slot) = self.slots.get_mut(slot(timer)) {
-            *slot = at;
+        let slot = slot(timer);
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = at;
         }
+        self.filled = (self.filled & !(1 << slot)) | (u16::from(at.is_some()) << slot);
         match (at, self.next) {
             (Some(at), Some(next)) if at < next.at => self.next = Some(Deadline { at, timer }),
             (_, Some(next)) if next.timer != timer && at.is_none_or(|at| at > next.at) => {}
@@ -62,8 +66,11 @@ impl Timers {
 
     fn earliest(&self) -> Option<Deadline> {
         let mut earliest: Option<Deadline> = None;
-        for (timer, at) in ORDER.into_iter().zip(self.slots) {
-            if let Some(at) = at
+        let mut filled = self.filled;
+        while filled != 0 {
+            let slot = filled.trailing_zeros() as usize;
+            filled &= filled - 1;
+            if let (Some(&timer), Some(&Some(at))) = (ORDER.get(slot), self.slots.get(slot))
                 && earliest.is_none_or(|deadline| at < deadline.at)
             {
                 earliest = Some(Deadline { at, timer });

@@ -256,17 +256,27 @@ impl Election {
     /// `Skew_Time`: (256 − priority) / 256 of a second in v2 (RFC 3768 §6.1), of the Master's interval in v3
     /// (RFC 9568 §6.1). Exact to the nanosecond.
     pub(super) fn skew(&self, priority: Priority) -> Duration {
+        Duration::from_nanos(self.skew_nanos(priority))
+    }
+
+    fn skew_nanos(&self, priority: Priority) -> u64 {
         let whole = match self.config.interval.version() {
-            Version::V2 => Duration::from_secs(1),
-            Version::V3 => self.watch.interval,
+            Version::V2 => 1_000_000_000,
+            Version::V3 => nanos(self.watch.interval),
         };
-        whole * (256 - u32::from(priority.get())) / 256
+        whole * (256 - u64::from(priority.get())) / 256
     }
 
     /// `Master_Down_Interval` (RFC 9568 §6.1), with a configurable number of adverts.
     pub(super) fn master_down_interval(&self) -> Duration {
-        self.watch.interval * u32::from(self.config.missed_adverts.get()) + self.skew(self.priority)
+        let adverts = nanos(self.watch.interval) * u64::from(self.config.missed_adverts.get());
+        Duration::from_nanos(adverts + self.skew_nanos(self.priority))
     }
+}
+
+/// Arithmetic on a `Duration` is several times slower. An interval has at most 255 s.
+const fn nanos(interval: Duration) -> u64 {
+    interval.as_secs() * 1_000_000_000 + interval.subsec_nanos() as u64
 }
 
 fn seen(now: Instant, advert: Advert) -> MasterSeen {
