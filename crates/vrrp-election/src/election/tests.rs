@@ -10,5 +10,6 @@ mod late;
 mod priority;
 mod properties;
 mod rivals;
+mod simulation;
 mod support;
 mod transition_table;

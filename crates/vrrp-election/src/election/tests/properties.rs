@@ -222,7 +222,10 @@ impl Driver {
             Action::Advertise(priority) => {
                 let next = rest.iter().find_map(|action| match action {
                     Action::Transition(transition) => Some(transition.to),
-                    _ => None,
+                    Action::Advertise(_)
+                    | Action::Hold { .. }
+                    | Action::Release
+                    | Action::Announce => None,
                 });
                 let allowed = if priority.is_stop() {
                     matches!(self.state, State::Master | State::Leaving)
