@@ -50,6 +50,9 @@ impl Journal {
 
     /// Writes down that the router watches another master.
     pub(crate) fn watches(&self, status: &RouterStatus) {
+        if !matches!(status.state, State::Backup | State::Leaving) {
+            return;
+        }
         let news = self
             .chapters()
             .entry(Arc::clone(&status.name))

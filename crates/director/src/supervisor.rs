@@ -1,15 +1,12 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
-use locum_vrrp::{AddError, Event, LinkFacts, Node, Router, RouterConfig, RouterStatus};
+use locum_vrrp::{AddError, Event, LinkFacts, Node, RouterStatus};
 use sd_notify::NotifyState;
 use thiserror::Error;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -17,9 +14,9 @@ use crate::capability::{self, CapabilityError};
 use crate::clock;
 use crate::config::{Config, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
+use crate::director::{Director, Member, notify};
 use crate::journal::Journal;
-use crate::report;
-use crate::status::{StateName, Status};
+use crate::signals::Signals;
 use crate::words;
 
 /// Why the director could not start.
@@ -47,6 +44,9 @@ pub enum RunError {
         #[source]
         source: AddError,
     },
+    /// The threads of the routers ended, which they never should.
+    #[error("the virtual routers have ended by themselves")]
+    Died,
     /// There is no event loop, or it cannot receive signals.
     #[error("the event loop cannot be started")]
     EventLoop(#[source] io::Error),
@@ -112,19 +112,22 @@ async fn supervise(config: Config) -> Result<Ended, RunError> {
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
     notify(&[NotifyState::Ready, NotifyState::Status(&director.summary())]);
 
-    let name = signals.wait(&director, &mut events).await;
-    info!("{name} received: handing over; a second one ends at once");
+    let signal = tokio::select! {
+        signal = signals.next() => Some(signal),
+        () = director.record_all(&mut events) => None,
+    };
     notify(&[NotifyState::Stopping]);
-    let ended = {
-        let recording = record_all(&director, &mut events);
-        tokio::select! {
-            () = async { tokio::join!(node.shutdown(), recording); } => Ended::Gracefully,
-            _ = signals.next() => Ended::AtOnce,
+    let ended = match signal {
+        Some(signal) => {
+            info!("{signal} received: handing over; a second one ends at once");
+            Ok(hand_over(&node, &director, &mut events, &mut signals).await)
         }
+        None => Err(RunError::Died),
     };
     match ended {
-        Ended::Gracefully => info!("stopped"),
-        Ended::AtOnce => warn!("stopped at once: what is still held ends with its lease"),
+        Ok(Ended::Gracefully) => info!("stopped"),
+        Ok(Ended::AtOnce) => warn!("stopped at once: what is still held ends with its lease"),
+        Err(_) => {}
     }
     for task in followers {
         task.abort();
@@ -134,7 +137,21 @@ async fn supervise(config: Config) -> Result<Ended, RunError> {
     if let Ok(Err(error)) = answering.await {
         error!(%error, "the control socket failed");
     }
-    Ok(ended)
+    ended
+}
+
+/// Stops the routers, and writes down what they do meanwhile.
+async fn hand_over(
+    node: &Node,
+    director: &Director,
+    events: &mut mpsc::UnboundedReceiver<Event>,
+    signals: &mut Signals,
+) -> Ended {
+    let stopped = async { tokio::join!(node.shutdown(), director.record_all(events)) };
+    tokio::select! {
+        ((), ()) = stopped => Ended::Gracefully,
+        _ = signals.next() => Ended::AtOnce,
+    }
 }
 
 /// Starts a node, on a machine without what a process that died left behind.
@@ -189,22 +206,11 @@ async fn add_all(node: &Node, routers: Vec<VirtualRouter>) -> Result<Vec<Member>
     } in routers
     {
         match node.add(&name, config.clone()).await {
-            Ok(router) => members.push(Member {
-                config,
-                status: router.watch(),
-                router,
-            }),
+            Ok(router) => members.push(Member::new(config, router)),
             Err(source) => return Err(RunError::Add { name, source }),
         }
     }
     Ok(members)
-}
-
-/// Writes down everything until the node has ended.
-async fn record_all(director: &Director, events: &mut mpsc::UnboundedReceiver<Event>) {
-    while let Some(event) = events.recv().await {
-        director.record(&event);
-    }
 }
 
 /// Writes down whom a router watches, for as long as it lives.
@@ -215,129 +221,7 @@ async fn follow(mut status: watch::Receiver<RouterStatus>, journal: Journal) {
     }
 }
 
-/// Tells systemd, if it listens.
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        warn!(%error, "the service manager could not be told");
-    }
-}
-
 fn host_name() -> String {
     let uname = rustix::system::uname();
     uname.nodename().to_string_lossy().into_owned()
-}
-
-/// The signals that matter.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// The next one that means the end.
-    async fn next(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => {
-                    warn!("SIGHUP is ignored: this version reads its configuration at the start only");
-                }
-            }
-        }
-    }
-
-    /// Waits for it, and writes down what happens until then.
-    async fn wait(
-        &mut self,
-        director: &Director,
-        events: &mut mpsc::UnboundedReceiver<Event>,
-    ) -> &'static str {
-        tokio::select! {
-            name = self.next() => name,
-            () = record_all(director, events) => {
-                error!("the virtual routers have ended by themselves");
-                "the end of the routers"
-            }
-        }
-    }
-}
-
-/// What is running.
-#[derive(Debug)]
-struct Director {
-    name: String,
-    started: Instant,
-    journal: Journal,
-    members: Vec<Member>,
-}
-
-/// One virtual router.
-#[derive(Debug)]
-struct Member {
-    config: RouterConfig,
-    router: Router,
-    status: watch::Receiver<RouterStatus>,
-}
-
-impl Director {
-    fn record(&self, event: &Event) {
-        let member = self
-            .members
-            .iter()
-            .find(|member| member.router.name() == event.router);
-        self.journal.record(
-            event,
-            member.and_then(|member| member.status.borrow().last_master),
-        );
-        if matches!(event.kind, locum_vrrp::EventKind::Transition(_)) {
-            notify(&[NotifyState::Status(&self.summary())]);
-        }
-    }
-
-    /// One line for `systemctl status`, such as `1 backup, 2 master`.
-    fn summary(&self) -> String {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for member in &self.members {
-            let state = StateName::from(member.status.borrow().state).to_string();
-            *counts.entry(state).or_default() += 1;
-        }
-        let counts: Vec<String> = counts
-            .iter()
-            .map(|(state, count)| format!("{count} {state}"))
-            .collect();
-        counts.join(", ")
-    }
-}
-
-impl Report for Director {
-    fn status(&self) -> Status {
-        let now = clock::now();
-        let routers = self.members.iter().map(|member| {
-            let status = member.router.status();
-            report::router(
-                now,
-                &member.config,
-                &status,
-                &self.journal.chapter(&status.name),
-            )
-        });
-        Status {
-            schema: Status::SCHEMA,
-            name: self.name.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            uptime_ms: report::millis(now.saturating_duration_since(self.started)),
-            routers: routers.collect(),
-        }
-    }
 }

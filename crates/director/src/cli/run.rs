@@ -90,6 +90,7 @@ fn cure(error: &RunError) -> &'static str {
         | RunError::Machine(_)
         | RunError::Start(_)
         | RunError::Add { .. }
+        | RunError::Died
         | RunError::EventLoop(_) => "",
     }
 }

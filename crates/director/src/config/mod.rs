@@ -8,6 +8,7 @@ mod diagnostic;
 mod director;
 mod document;
 mod router_addresses;
+mod router_election;
 mod router_peers;
 mod router_security;
 mod section;

@@ -1,0 +1,109 @@
+//! What is running, and what it tells about itself.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use locum_vrrp::{Event, EventKind, Router, RouterConfig, RouterStatus};
+use sd_notify::NotifyState;
+use tokio::sync::{mpsc, watch};
+use tracing::warn;
+
+use crate::clock;
+use crate::control::Report;
+use crate::journal::Journal;
+use crate::report;
+use crate::status::{StateName, Status};
+
+/// What is running.
+#[derive(Debug)]
+pub(crate) struct Director {
+    pub(crate) name: String,
+    pub(crate) started: Instant,
+    pub(crate) journal: Journal,
+    pub(crate) members: Vec<Member>,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub(crate) struct Member {
+    config: RouterConfig,
+    router: Router,
+    pub(crate) status: watch::Receiver<RouterStatus>,
+}
+
+impl Member {
+    pub(crate) fn new(config: RouterConfig, router: Router) -> Self {
+        Self {
+            config,
+            status: router.watch(),
+            router,
+        }
+    }
+}
+
+impl Director {
+    /// Writes down everything, until the node has ended.
+    pub(crate) async fn record_all(&self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        while let Some(event) = events.recv().await {
+            self.record(&event);
+        }
+    }
+
+    fn record(&self, event: &Event) {
+        let member = self
+            .members
+            .iter()
+            .find(|member| member.router.name() == event.router);
+        self.journal.record(
+            event,
+            member.and_then(|member| member.status.borrow().last_master),
+        );
+        if matches!(event.kind, EventKind::Transition(_)) {
+            notify(&[NotifyState::Status(&self.summary())]);
+        }
+    }
+
+    /// One line for `systemctl status`, such as `1 backup, 2 master`.
+    pub(crate) fn summary(&self) -> String {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for member in &self.members {
+            let state = StateName::from(member.status.borrow().state).to_string();
+            *counts.entry(state).or_default() += 1;
+        }
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        counts.join(", ")
+    }
+}
+
+impl Report for Director {
+    fn status(&self) -> Status {
+        let now = clock::now();
+        let routers = self.members.iter().map(|member| {
+            let status = member.router.status();
+            report::router(
+                now,
+                &member.config,
+                &status,
+                &self.journal.chapter(&status.name),
+            )
+        });
+        Status {
+            schema: Status::SCHEMA,
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_ms: report::millis(now.saturating_duration_since(self.started)),
+            routers: routers.collect(),
+        }
+    }
+}
+
+/// Tells systemd, if it listens.
+pub(crate) fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "the service manager could not be told");
+    }
+}
