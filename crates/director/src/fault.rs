@@ -61,7 +61,7 @@ impl Faulty {
                 return None;
             }
             EventKind::AddressesReleased => {
-                for kind in [Kind::Addresses, Kind::Announcements, Kind::Release] {
+                for kind in [Kind::Announcements, Kind::Release] {
                     self.0.remove(&kind);
                 }
                 return None;
@@ -120,6 +120,10 @@ impl Faulty {
         let mut all = self.0.clone();
         if !faults.any() {
             all.remove(&Kind::Sending);
+        }
+        // Remembered until they are held, since the next attempt will most likely fail the same way.
+        if !faults.addresses {
+            all.remove(&Kind::Addresses);
         }
         let interface = router.interface();
         let mut add = |present: bool, kind: Kind, message: String, cure: String| {
@@ -228,8 +232,19 @@ mod tests {
         let explained = faulty.explain(faults, &router());
         assert_eq!(explained.len(), 1);
         assert!(explained[0].cure.contains("priority 255"), "{explained:?}");
-        assert_eq!(faulty.note(&EventKind::AddressesHeld), None);
+        assert_eq!(faulty.note(&EventKind::AddressesReleased), None);
+        assert_eq!(
+            faulty.explain(faults, &router()),
+            explained,
+            "between two attempts"
+        );
         assert_eq!(faulty.explain(Faults::default(), &router()), []);
+        assert_eq!(faulty.note(&EventKind::AddressesHeld), None);
+        let later = faulty.explain(faults, &router());
+        assert_ne!(
+            later, explained,
+            "what was wrong then is not what is wrong now"
+        );
     }
 
     #[test]
