@@ -7,6 +7,7 @@
 )]
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -256,19 +257,24 @@ async fn a_removed_address_is_back_at_once() {
     let [a, _b] = pair
         .elect(|_, priority| config(51, "192.0.2.10/24", priority))
         .await;
-    for _ in 0..3 {
+    // The next renewal would do it as well, within a second; one stall of the machine is forgiven.
+    let mut at_once = 0;
+    for _ in 0..5 {
         let before = a.status().addresses_restored;
         pair.hosts[0]
             .ip("address del 192.0.2.10/24 dev eth0")
             .unwrap();
         let mut watch = a.watch();
-        let back = watch.wait_for(|status| status.addresses_restored > before);
-        tokio::time::timeout(Duration::from_millis(500), back)
-            .await
-            .unwrap()
-            .unwrap();
+        let mut back = pin!(watch.wait_for(|status| status.addresses_restored > before));
+        let soon = tokio::time::timeout(Duration::from_millis(200), &mut back).await;
+        if soon.is_ok() {
+            at_once += 1;
+        } else {
+            tokio::time::timeout(BOUND, back).await.unwrap().unwrap();
+        }
         assert!(pair.hosts[0].has_address(ip("192.0.2.10")));
     }
+    assert!(at_once >= 4, "{at_once} of 5");
     assert_eq!(a.status().state, State::Master);
 }
 

@@ -1,5 +1,7 @@
 //! Nodes elect one Master, and planned moves are seamless.
 
+use std::time::Duration;
+
 use locum_vrrp_election::{LeasePolicy, Preempt, State};
 use locum_vrrp_wire::Priority;
 use testkit::Operation;
@@ -177,4 +179,37 @@ async fn a_driver_slower_than_the_lease_delays_no_advertisement_and_holds_nothin
     pass(seconds(60)).await;
     assert!(!a.holds(VIP));
     assert!(on_a.status().stats.leases_lapsed > 0);
+}
+
+/// Both stand still for `freeze` and go on. Returns the states after a master-down interval, and who holds the address.
+async fn after_a_freeze(freeze: Duration) -> ([State; 2], [bool; 2], [u64; 2]) {
+    let lan = Lan::default();
+    let (a, b) = (lan.node("192.0.2.1"), lan.node("192.0.2.2"));
+    let on_a = a.add(router(51, election(150))).await;
+    let on_b = b.add(router(51, election(100))).await;
+    until(&on_a, State::Master).await;
+    pass(millis(5500)).await;
+    tokio::time::advance(freeze).await;
+    pass(seconds(5)).await;
+    let routers = [on_a.status(), on_b.status()];
+    (
+        routers.each_ref().map(|status| status.state),
+        [a.holds(VIP), b.holds(VIP)],
+        routers.map(|status| status.stats.became_master),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_shorter_than_the_lease_changes_nothing() {
+    let (states, holds, became_master) = after_a_freeze(millis(2500)).await;
+    assert_eq!(states, [State::Master, State::Backup]);
+    assert_eq!((holds, became_master), ([true, false], [1, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_longer_freeze_there_is_one_owner_again() {
+    let (states, holds, _) = after_a_freeze(seconds(60)).await;
+    let masters = states.iter().filter(|state| **state == State::Master);
+    assert_eq!(masters.count(), 1, "{states:?}");
+    assert_eq!(holds, states.map(|state| state == State::Master));
 }
