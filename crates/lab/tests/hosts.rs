@@ -37,6 +37,7 @@ fn pair(lan: &Lan) -> (Host, Host) {
 /// So many probes, each millisecond, and what came of them.
 fn probe(from: &Host, to: &str, probes: u32) -> locum_lab::ProbeReport {
     let config = ProbeConfig::default()
+        .patience(Duration::from_millis(500))
         .interval(Duration::from_millis(1))
         .limit(probes);
     let prober = Prober::start(from, ip(to), config).unwrap();

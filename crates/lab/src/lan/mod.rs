@@ -14,8 +14,8 @@ use crate::{Capture, Host, LabError, Mac, sys, wait_until};
 
 /// The bridge's name in the switch's namespace.
 const BRIDGE: &str = "br0";
-/// How long a port may take to have carrier.
-const PORT_BOUND: Duration = Duration::from_secs(5);
+/// How long an interface may take to have carrier.
+const CARRIER_BOUND: Duration = Duration::from_secs(5);
 
 /// How a directed link treats the frames on it. The default is a perfect link.
 ///
@@ -69,9 +69,10 @@ impl Impairment {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Port {
     host: Host,
+    interface: String,
     name: String,
 }
 
@@ -124,14 +125,11 @@ impl Lan {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn port(&self, host: &Host) -> Result<(usize, String), LabError> {
+    fn port(&self, host: &Host) -> Result<(usize, Port), LabError> {
         let ports = self.ports();
-        let found = ports
-            .iter()
-            .enumerate()
-            .find(|(_, port)| port.host == *host);
-        found
-            .map(|(number, port)| (number, port.name.clone()))
+        let mut numbered = ports.iter().cloned().enumerate();
+        numbered
+            .find(|(_, port)| port.host == *host)
             .ok_or_else(|| LabError::NotAttached {
                 host: host.name().to_owned(),
             })
@@ -148,7 +146,8 @@ impl Lan {
         interface: &str,
         addresses: &[IpNet],
     ) -> Result<(), LabError> {
-        let name = format!("p{}", self.ports().len());
+        let number = self.ports().len();
+        let name = format!("p{number}");
         let switch = self.switch.thread_id();
         host.ip(&format!(
             "link add {interface} type veth peer name {name} netns {switch}"
@@ -157,23 +156,47 @@ impl Lan {
             let ours = interface.to_owned();
             host.run(move || sys::disable_checksum_offload(&ours))
                 .map_err(LabError::io("switch checksum offload off"))?;
-            self.switch.ip(&format!("link set {name} up"))?;
             relay.add_port(&self.switch, &name)?;
-        } else {
-            self.switch
-                .ip(&format!("link set {name} master {BRIDGE} up"))?;
         }
         for address in addresses {
             host.ip(&format!("address add {address} dev {interface}"))?;
         }
         host.ip(&format!("link set {interface} up"))?;
-        if self.relay.is_none() {
-            self.wait_forwarding(&name)?;
-        }
-        self.ports().push(Port {
+        let port = Port {
             host: host.clone(),
+            interface: interface.to_owned(),
             name,
-        });
+        };
+        self.ports().push(port.clone());
+        self.plug_in(number, &port)
+    }
+
+    /// Joins a port to the switch once both its ends have noticed their carrier, which the kernel does in its own time
+    /// and until when it drops what they send.
+    fn plug_in(&self, number: usize, port: &Port) -> Result<(), LabError> {
+        let Port {
+            host,
+            interface,
+            name,
+        } = port;
+        if let Some(relay) = &self.relay {
+            relay.block(number, true);
+        } else {
+            self.switch.ip(&format!("link set {name} nomaster"))?;
+        }
+        self.switch.ip(&format!("link set {name} up"))?;
+        for (host, interface) in [(host, interface), (&self.switch, name)] {
+            wait_until("an interface to have carrier", CARRIER_BOUND, || {
+                let said = host.ip(&format!("-oneline link show dev {interface}"));
+                said.is_ok_and(|said| said.contains("state UP"))
+            })?;
+        }
+        if let Some(relay) = &self.relay {
+            relay.block(number, false);
+        } else {
+            self.switch
+                .ip(&format!("link set {name} master {BRIDGE}"))?;
+        }
         Ok(())
     }
 
@@ -183,8 +206,10 @@ impl Lan {
     ///
     /// [`LabError::NotAttached`], or as [`Host::ip`].
     pub fn cut(&self, host: &Host) -> Result<(), LabError> {
-        let (_, name) = self.port(host)?;
-        self.switch.ip(&format!("link set {name} down")).map(drop)
+        let (_, port) = self.port(host)?;
+        self.switch
+            .ip(&format!("link set {} down", port.name))
+            .map(drop)
     }
 
     /// Drops every frame from and to the host, which keeps its carrier and does not notice.
@@ -193,41 +218,25 @@ impl Lan {
     ///
     /// As [`cut`](Self::cut).
     pub fn partition(&self, host: &Host) -> Result<(), LabError> {
-        let (number, name) = self.port(host)?;
-        match &self.relay {
-            Some(relay) => relay.block(number, true),
-            // BR_STATE_DISABLED; without STP only a change of carrier ends it.
-            None => self.bridge_state(&name, 0)?,
+        let (number, port) = self.port(host)?;
+        if let Some(relay) = &self.relay {
+            relay.block(number, true);
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn bridge_state(&self, name: &str, state: u8) -> Result<(), LabError> {
         let mut command = Command::new("bridge");
-        command.args(["link", "set", "dev", name, "state", &state.to_string()]);
+        // BR_STATE_DISABLED: without STP nothing but plugging in ends it.
+        command.args(["link", "set", "dev", &port.name, "state", "0"]);
         self.switch.output(command).map(drop)
-    }
-
-    fn wait_forwarding(&self, name: &str) -> Result<(), LabError> {
-        wait_until("a port to forward", PORT_BOUND, || {
-            // BR_STATE_FORWARDING. Refused until the kernel has noticed the carrier, which it does in its own time.
-            self.bridge_state(name, 3).is_ok()
-        })
     }
 
     /// Ends [`cut`](Self::cut) and [`partition`](Self::partition); impairments stay.
     ///
     /// # Errors
     ///
-    /// As [`cut`](Self::cut).
+    /// As [`cut`](Self::cut), or [`LabError::Timeout`] if the host's interface is down.
     pub fn heal(&self, host: &Host) -> Result<(), LabError> {
-        let (number, name) = self.port(host)?;
-        self.switch.ip(&format!("link set {name} up"))?;
-        match &self.relay {
-            Some(relay) => relay.block(number, false),
-            None => self.wait_forwarding(&name)?,
-        }
-        Ok(())
+        let (number, port) = self.port(host)?;
+        self.plug_in(number, &port)
     }
 
     /// From now on the link from one host to another treats frames as `impairment` says. Only in this direction.

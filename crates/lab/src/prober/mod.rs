@@ -17,12 +17,8 @@ pub use self::report::{Outage, ProbeReport, Responder, Snapshot, Stall};
 use self::report::{Probe, analyse};
 use crate::{Host, LabError, Mac, clock, sys, wait_until};
 
-/// An answer later than this does not count as one.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// The sender was late by more than this: the machine stalled.
 const STALL: Duration = Duration::from_millis(5);
-/// So long after the last probe an answer may still come.
-const GRACE: Duration = Duration::from_millis(100);
 /// No more stalls, and no more different responders, than this are recorded.
 const LIMIT: usize = 255;
 
@@ -31,14 +27,16 @@ const LIMIT: usize = 255;
 pub struct ProbeConfig {
     interval: Duration,
     limit: u32,
+    patience: Duration,
 }
 
 impl Default for ProbeConfig {
-    /// 2 kHz for at most ten minutes.
+    /// 2 kHz for at most ten minutes, and 100 ms of patience.
     fn default() -> Self {
         Self {
             interval: Duration::from_micros(500),
             limit: 1_200_000,
+            patience: Duration::from_millis(100),
         }
     }
 }
@@ -48,6 +46,14 @@ impl ProbeConfig {
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval.max(Duration::from_micros(50));
+        self
+    }
+
+    /// An answer later than `patience` does not count as one: while an address moves, a kernel may hold packets back
+    /// that wait for ARP, which is an outage all the same.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -77,10 +83,10 @@ impl Slot {
         Duration::from_nanos(self.sent.load(Ordering::Acquire).saturating_sub(1))
     }
 
-    fn read(&self, macs: &[Mac]) -> Probe {
+    fn read(&self, macs: &[Mac], patience: Duration) -> Probe {
         let copies = self.copies.load(Ordering::Acquire);
         let rtt = Duration::from_micros(self.rtt.load(Ordering::Relaxed).into());
-        let in_time = copies > 0 && rtt <= PATIENCE;
+        let in_time = copies > 0 && rtt <= patience;
         let by = macs
             .get(usize::from(self.responder.load(Ordering::Relaxed)))
             .copied();
@@ -166,19 +172,26 @@ impl Prober {
         self.shared.elapsed()
     }
 
-    /// What the client saw of the probes sent from `from` until now. Probes of the last 100 ms that have no answer
-    /// yet and no answered one after them are left out.
+    /// What the client saw of the probes sent from `from` until now. The last ones without an answer, which may still come
+    /// in time, are left out.
     #[must_use]
     pub fn report_since(&self, from: Duration) -> ProbeReport {
         let until = self.elapsed();
-        self.shared.report(from, until, until.saturating_sub(GRACE))
+        self.shared.report(
+            from,
+            until,
+            until.saturating_sub(self.shared.config.patience),
+        )
     }
 
     /// What the client saw of the probes sent between two moments.
     #[must_use]
     pub fn report_between(&self, from: Duration, until: Duration) -> ProbeReport {
-        self.shared
-            .report(from, until, self.elapsed().saturating_sub(GRACE))
+        self.shared.report(
+            from,
+            until,
+            self.elapsed().saturating_sub(self.shared.config.patience),
+        )
     }
 
     /// What the client sees now, judged by the probes of the last `window`.
@@ -228,12 +241,12 @@ impl Prober {
         })
     }
 
-    /// Stops, waits 100 ms for late answers, and reports on everything.
+    /// Stops, waits for answers that may still come in time, and reports on everything.
     #[must_use]
     pub fn finish(mut self) -> ProbeReport {
         let until = self.elapsed();
         self.shared.stop_sending.store(true, Ordering::Relaxed);
-        thread::sleep(GRACE);
+        thread::sleep(self.shared.config.patience);
         self.join();
         self.shared.report(Duration::ZERO, until, until)
     }
@@ -353,21 +366,20 @@ impl Shared {
             .responders
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        slots.map(|slot| slot.read(&macs)).collect()
+        slots
+            .map(|slot| slot.read(&macs, self.config.patience))
+            .collect()
     }
 
     /// The last probe with an answer.
     fn latest(&self) -> Option<Probe> {
         let answered = |slot: &&Slot| slot.copies.load(Ordering::Acquire) > 0;
         let slot = self.sent_slots().iter().rev().find(answered)?;
-        Some(
-            slot.read(
-                &self
-                    .responders
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            ),
-        )
+        let macs = self
+            .responders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Some(slot.read(&macs, self.config.patience))
     }
 
     fn sent_slots(&self) -> &[Slot] {

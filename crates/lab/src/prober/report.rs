@@ -62,7 +62,7 @@ pub struct Responder {
 pub struct ProbeReport {
     /// Probes sent.
     pub sent: u32,
-    /// Probes answered within a second.
+    /// Probes answered in time.
     pub answered: u32,
     /// Probes not answered, those before the first answer included.
     pub lost: u32,
@@ -130,7 +130,7 @@ pub struct Snapshot {
     pub lost: u32,
     /// Who answered last; `None` if nobody did in the window.
     pub responder: Option<Mac>,
-    /// Since when there is no answer; at most known to 100 ms.
+    /// Since when there is no answer: known after the prober's patience.
     pub silent_for: Option<Duration>,
 }
 
