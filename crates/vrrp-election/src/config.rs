@@ -35,16 +35,17 @@ pub enum LeasePolicy {
     Off,
 }
 
-/// When a new Master tells the neighbours again, after the first second's announcements.
+/// When a new Master tells the neighbours again, after the first second's announcements and beside the one that it
+/// makes when the lease of a Master that was killed has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "two plain settings, each optional"
 )]
 pub struct AnnounceSchedule {
-    /// Once more, this long after becoming Master.
+    /// Once more, this long after becoming Master. 5 s by default.
     pub again_after: Option<Duration>,
-    /// And then for as long as it is Master, this often.
+    /// And then for as long as it is Master, this often. Each minute by default.
     pub refresh: Option<Duration>,
 }
 
@@ -52,7 +53,7 @@ impl Default for AnnounceSchedule {
     fn default() -> Self {
         Self {
             again_after: Some(Duration::from_secs(5)),
-            refresh: None,
+            refresh: Some(Duration::from_secs(60)),
         }
     }
 }
@@ -122,7 +123,7 @@ impl Config {
             lease: LeasePolicy::Auto,
             announce: AnnounceSchedule {
                 again_after: Some(Duration::from_secs(5)),
-                refresh: None,
+                refresh: Some(Duration::from_secs(60)),
             },
         })
     }

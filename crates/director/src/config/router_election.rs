@@ -103,7 +103,7 @@ fn announce(section: &mut Section<'_>, report: &mut Report) -> AnnounceSchedule 
     let Some(entry) = section.take("announce") else {
         return schedule;
     };
-    let example = "announce = { again_after = \"5s\", refresh = \"0s\" }";
+    let example = "announce = { again_after = \"5s\", refresh = \"60s\" }";
     let Some(mut section) = Section::of("`announce`", example, &entry, report) else {
         return schedule;
     };

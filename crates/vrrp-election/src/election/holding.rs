@@ -13,24 +13,45 @@ pub(super) struct Hold {
     pub(super) until: Option<Instant>,
     /// They were reported to be there.
     pub(super) held: bool,
+    /// When that was last reported; before that, when they were asked for.
+    heard: Instant,
 }
 
 impl Election {
     pub(super) fn acquire(&mut self, now: Instant) {
         self.holds += 1;
-        self.hold_as(now, HoldId(self.holds), false);
+        self.hold_on(
+            now,
+            Hold {
+                id: HoldId(self.holds),
+                until: None,
+                held: false,
+                heard: now,
+            },
+        );
     }
 
     pub(super) fn renew(&mut self, now: Instant) {
+        let Some(hold) = self.hold else { return };
+        let silent = now.saturating_duration_since(hold.heard);
+        if self
+            .config
+            .lease_duration()
+            .is_some_and(|lease| silent >= lease)
+        {
+            // Whoever puts the addresses there is stuck, and by now the kernel has taken them away.
+            self.hold_failed(now);
+        }
+        // Unless that ended it.
         if let Some(hold) = self.hold {
-            self.hold_as(now, hold.id, hold.held);
+            self.hold_on(now, hold);
         }
     }
 
-    fn hold_as(&mut self, now: Instant, id: HoldId, held: bool) {
+    fn hold_on(&mut self, now: Instant, hold: Hold) {
         let until = self.config.lease_duration().map(|lease| now + lease);
-        self.hold = Some(Hold { id, until, held });
-        self.push(Action::Hold { id, until });
+        self.hold = Some(Hold { until, ..hold });
+        self.push(Action::Hold { id: hold.id, until });
         if until.is_some() {
             self.timers.set(Timer::Renew, now + Config::RENEWAL);
         }
@@ -51,6 +72,7 @@ impl Election {
     pub(super) fn held(&mut self, now: Instant) {
         if let Some(hold) = &mut self.hold {
             hold.held = true;
+            hold.heard = now;
         }
         if self.state == State::Preempting {
             self.become_master(now, Reason::MasterLesser);

@@ -16,6 +16,10 @@ const BURST: [Duration; 4] = [
     Duration::from_millis(1000),
 ];
 
+/// How long after the lease the kernel has certainly taken the addresses away from a Master that was killed: it
+/// rounds up to whole seconds.
+const LEASE_END: Duration = Duration::from_millis(1500);
+
 /// What a Master remembers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reign {
@@ -157,9 +161,14 @@ impl Election {
         let Some(round) = self.reign.round else {
             return;
         };
-        let steps = BURST
-            .into_iter()
-            .chain(schedule.again_after.filter(|after| *after > BURST[3]));
+        // Until its lease ends, the kernel of a Master that was killed answers whoever asks.
+        let lease_end = self.config.lease_duration().map(|lease| lease + LEASE_END);
+        let mut later = [
+            schedule.again_after.filter(|after| *after > BURST[3]),
+            lease_end,
+        ];
+        later.sort_unstable();
+        let steps = BURST.into_iter().chain(later.into_iter().flatten());
         for (step, after) in steps.enumerate().skip(self.reign.step) {
             if round + after > now {
                 self.reign.step = step + 1;

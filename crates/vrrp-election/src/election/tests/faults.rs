@@ -144,3 +144,22 @@ fn a_late_report_about_an_old_hold_changes_nothing() {
         assert_eq!(router.state(), State::Master);
     }
 }
+
+/// Whoever puts the addresses there is stuck: the kernel takes them away, and the Backup has to know.
+#[test]
+fn a_master_whose_lease_is_never_confirmed_leaves() {
+    let mut router = Router::master(config(150));
+    let mut said = String::new();
+    for _ in 0..100 {
+        router.now = router.deadline().at;
+        said = router.timeout();
+        if router.state() != State::Master {
+            break;
+        }
+    }
+    assert_eq!(
+        said,
+        "Advertise 150, Advertise 0, Master→Leaving Faulty, Hold 1 +5s"
+    );
+    assert_eq!(router.election.stats().holds_failed, 1);
+}

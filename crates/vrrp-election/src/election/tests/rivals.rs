@@ -82,8 +82,7 @@ fn a_flood_of_lesser_advertisements_is_not_answered_by_a_flood() {
         let mut router = Router::master(config(150));
         let (mut adverts, mut announcements) = (0, 0);
         for _ in 0..10_000 {
-            router.pass(ms(1));
-            let mut actions = router.does(Input::Timeout);
+            let mut actions = router.pass(ms(1)).serve();
             actions.extend(router.does(advert(BELOW, priority)));
             for action in actions {
                 adverts += u32::from(matches!(action, Action::Advertise(_)));
@@ -113,9 +112,7 @@ fn a_master_is_never_silent_for_longer_than_its_interval_whatever_it_hears() {
     let mut router = Router::master(config(150));
     let mut last = router.now;
     for step in 0..5000_u32 {
-        let mut actions = router
-            .pass(ms(u64::from(step * 7919 % 13)))
-            .does(Input::Timeout);
+        let mut actions = router.pass(ms(u64::from(step * 7919 % 13))).serve();
         actions.extend(router.does(advert(BELOW, (step % 150) as u8)));
         if actions
             .iter()

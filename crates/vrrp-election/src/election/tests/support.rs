@@ -161,7 +161,7 @@ impl Router {
             if next.timer == timer && alone {
                 return;
             }
-            self.timeout();
+            self.serve();
         }
         panic!("{timer:?} is never next: {self:?}");
     }
@@ -172,11 +172,24 @@ impl Router {
         let mut log = Vec::new();
         while let Some(next) = self.election.poll_timeout().filter(|next| next.at <= end) {
             self.now = self.now.max(next.at);
-            let actions = self.does(Input::Timeout);
+            let actions = self.serve();
             log.extend(actions.into_iter().map(|action| (self.now - start, action)));
         }
         self.now = end;
         log
+    }
+
+    /// Serves the deadline; a renewal of the lease succeeds.
+    pub(super) fn serve(&mut self) -> Vec<Action> {
+        let actions = self.does(Input::Timeout);
+        for action in &actions {
+            if let Action::Hold { id, .. } = action
+                && self.state() == State::Master
+            {
+                self.does(Input::Effect(Effect::Held(*id)));
+            }
+        }
+        actions
     }
 
     /// When in the next `time` it announces, in milliseconds.
