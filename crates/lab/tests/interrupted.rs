@@ -61,8 +61,9 @@ fn nothing_survives(signal: &str) {
     })
     .unwrap();
     let ours = descendants(lab.id());
-    let kill = Command::new("kill")
-        .args([signal, &lab.id().to_string()])
+    // The shell's own `kill`: a bare Debian has no other.
+    let kill = Command::new("sh")
+        .args(["-c", &format!("kill {signal} {}", lab.id())])
         .status()
         .unwrap();
     assert!(kill.success());
