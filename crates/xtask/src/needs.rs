@@ -64,7 +64,7 @@ pub(crate) const LAB: [Need; 2] = [
     Need {
         program: "ip",
         package: "iproute2",
-        why: "shows the state of a lab host",
+        why: "sets up and shows hosts of the lab",
     },
     Need {
         program: "keepalived",
