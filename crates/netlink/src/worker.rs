@@ -13,8 +13,9 @@ use crate::error::WorkerError;
 use crate::namespace::Namespace;
 use crate::socket::Family;
 
-/// So many jobs may wait.
-const QUEUE: usize = 256;
+/// So many jobs may wait. A failover asks for all of its routers at once, and a refusal would fail one: 255 VRIDs and two
+/// families on eight interfaces fit.
+const QUEUE: usize = 4096;
 
 /// Opening a socket takes microseconds; this is for a machine in deep trouble.
 const START: Duration = Duration::from_secs(10);

@@ -78,6 +78,29 @@ async fn a_full_queue_refuses_and_an_abandoned_job_does_not_run() {
     assert_eq!(worker.run(|count| *count).await, Ok(0));
 }
 
+/// 255 VRIDs and two families on four interfaces, all of which take over at once.
+#[tokio::test]
+async fn a_request_of_each_of_two_thousand_routers_may_wait() {
+    let worker = counter();
+    let (release, wait) = mpsc::channel::<()>();
+    let busy = worker.clone();
+    let blocker = std::thread::spawn(move || {
+        busy.run_blocking(SOON, move |_| {
+            wait.recv_timeout(SOON).ok();
+        })
+    });
+    let ask = |worker: Worker<u32>| async move { worker.run(|count| *count += 1).await };
+    let waiting: Vec<_> = (0..2040)
+        .map(|_| tokio::spawn(ask(worker.clone())))
+        .collect();
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    assert_eq!(blocker.join().unwrap(), Ok(()));
+    for one in waiting {
+        assert_eq!(one.await.unwrap(), Ok(()));
+    }
+}
+
 #[test]
 fn what_cannot_be_opened_is_reported() {
     let failed = Worker::<()>::start("x", &Namespace::default(), || {
