@@ -30,6 +30,8 @@ pub(crate) struct Wanted {
     pub(crate) link: Option<LinkIndex>,
     /// The addresses are on the interface until then.
     pub(crate) hold: Option<Hold>,
+    /// Times that they were let go: each is carried out and reported, even if nobody had begun to hold them.
+    pub(crate) releases: u64,
     /// Times that the neighbours should have been told.
     pub(crate) announce: u64,
     /// Changed if the addresses may have been lost and have to be looked after.
@@ -78,7 +80,7 @@ type Call<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
-    Absent,
+    Absent { releases: u64 },
     Present { hold: Hold, recheck: u64 },
 }
 
@@ -130,7 +132,7 @@ impl AddressTask {
     /// Runs until the router is gone.
     pub(crate) async fn run(mut self) {
         let mut call: Call<Results> = None;
-        let mut calling = Request::Absent;
+        let mut calling = Request::Absent { releases: 0 };
         let mut announcement: Call<Result<(), AddressError>> = None;
         loop {
             let wanted = *self.wanted.borrow_and_update();
@@ -151,15 +153,15 @@ impl AddressTask {
                 }
             }
             if let Some(link) = self.link {
-                let request = hold.map_or(Request::Absent, |hold| Request::Present {
+                let Wanted {
+                    releases, recheck, ..
+                } = wanted;
+                let request = hold.map_or(Request::Absent { releases }, |hold| Request::Present {
                     hold,
-                    recheck: wanted.recheck,
+                    recheck,
                 });
-                let waits = self.retry.is_some_and(|at| clock::now() < at);
-                if call.is_none()
-                    && self.asked != Some(request)
-                    && !(waits && request == Request::Absent)
-                {
+                let waits = hold.is_none() && self.retry.is_some_and(|at| clock::now() < at);
+                if call.is_none() && self.asked != Some(request) && !waits {
                     calling = request;
                     self.asked = Some(request);
                     self.retry = None;
@@ -202,7 +204,7 @@ impl AddressTask {
     async fn end(&self, call: Call<Results>) {
         if let Some(call) = call {
             call.await;
-        } else if self.asked == Some(Request::Absent) && self.retry.is_none() {
+        } else if matches!(self.asked, Some(Request::Absent { .. })) && self.retry.is_none() {
             return;
         }
         if let Some(link) = self.link {
@@ -220,7 +222,7 @@ impl AddressTask {
         let foreign = self.foreign;
         Box::pin(async move {
             match request {
-                Request::Absent => driver.ensure_absent(link, &addresses).await,
+                Request::Absent { .. } => driver.ensure_absent(link, &addresses).await,
                 Request::Present { hold, .. } => {
                     let lease = hold.until.map_or(Lease::Permanent, Lease::Until);
                     driver
@@ -251,7 +253,7 @@ impl AddressTask {
             return None;
         }
         match request {
-            Request::Absent => {
+            Request::Absent { .. } => {
                 self.held = None;
                 let failed = results
                     .iter()

@@ -77,7 +77,10 @@ impl<T: Transport> Engine<T> {
                     self.failed.push(Effect::HoldFailed(hold));
                 }
             }
-            Action::Release => router.wanted.send_modify(|wanted| wanted.hold = None),
+            Action::Release => router.wanted.send_modify(|wanted| {
+                wanted.hold = None;
+                wanted.releases += 1;
+            }),
             Action::Announce => router.wanted.send_modify(|wanted| wanted.announce += 1),
             Action::Transition(transition) => {
                 router.transited(now, transition);

@@ -1,5 +1,7 @@
 //! Routers and interfaces come and go.
 
+use std::num::NonZeroU8;
+
 use locum_vip::{AddressError, LinkIndex};
 use locum_vrrp_election::{Reason, State, Tracking};
 use locum_vrrp_wire::Priority;
@@ -165,6 +167,22 @@ async fn stopping_is_bounded_and_final() {
     let mut watch = on_a.watch();
     while watch.changed().await.is_ok() {}
     assert_eq!(on_a.status().state, State::Initialize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_was_given_up_at_once_does_not_delay_the_end() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    a.fail_sends(true);
+    let hasty = election(150).missed_adverts(NonZeroU8::MIN);
+    let on_a = a.add(router(51, hasty)).await;
+    until(&on_a, State::Fault).await;
+    pass(millis(1)).await;
+    assert_eq!(on_a.status().stats.became_master, 1);
+    let start = testkit::epoch();
+    on_a.stop().await;
+    assert!(testkit::epoch() - start < millis(10));
+    assert!(!a.holds(VIP));
 }
 
 #[tokio::test(start_paused = true)]
