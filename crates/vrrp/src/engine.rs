@@ -1,4 +1,5 @@
-//! The node's one loop: deadlines first, then commands and reports, then packets in bounded batches.
+//! The node's one loop: deadlines first, then commands and reports by turns with bounded batches of packets, so that
+//! neither flood keeps the node from the other.
 //!
 //! Every branch of its `select!` is cancel safe: the timer and the readiness of sockets are only polled, and the
 //! channels keep what was not taken.
@@ -10,6 +11,7 @@ mod routers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use locum_vip::AddressDriver;
@@ -45,6 +47,13 @@ enum Wake {
     Due,
     Readable(LaneId),
     Report(Report),
+}
+
+/// What is polled first.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Messages,
+    Packets,
 }
 
 #[derive(Debug)]
@@ -104,6 +113,7 @@ impl<T: Transport> Engine<T> {
 
     /// Runs until the node has been shut down; returns whoever waits for that.
     pub(crate) async fn run(mut self) -> Vec<oneshot::Sender<()>> {
+        let mut turn = Turn::Messages;
         loop {
             self.serve_due(clock::now());
             self.remove_stopped(clock::now());
@@ -113,12 +123,16 @@ impl<T: Transport> Engine<T> {
                 return waiting;
             }
             let next = self.deadlines.first().map(|(at, _)| *at);
+            let (transport, commands) = (&mut self.transport, &mut self.commands);
+            let reports = &mut self.reports.1;
             let wake = tokio::select! {
                 biased;
                 () = self.timer.until(next) => Wake::Due,
-                command = receive(&mut self.commands) => Wake::Command(command),
-                Some(report) = self.reports.1.recv() => Wake::Report(report),
-                lane = poll_fn(|cx| self.transport.poll_readable(cx)) => Wake::Readable(lane),
+                wake = poll_fn(|cx| poll_inputs(cx, turn, transport, commands, reports)) => wake,
+            };
+            turn = match wake {
+                Wake::Readable(_) => Turn::Messages,
+                Wake::Command(_) | Wake::Due | Wake::Report(_) => Turn::Packets,
             };
             match wake {
                 Wake::Due => {}
@@ -198,9 +212,14 @@ impl<T: Transport> Engine<T> {
                 router.publish(lane.counters);
                 continue;
             };
-            let news = heard.other_addresses && !said.other_addresses;
-            said.other_addresses = heard.other_addresses;
             let source = heard.advert.source;
+            let was_said = said.other_addresses == Some(source);
+            let news = heard.other_addresses && !was_said;
+            if heard.other_addresses {
+                said.other_addresses = Some(source);
+            } else if was_said {
+                said.other_addresses = None;
+            }
             // What the election refuses, it counts.
             let _ = self.feed(now, router_id, Input::Advertisement(heard.advert));
             if news {
@@ -267,10 +286,26 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-/// The next command; `None` once there is nobody left to give one, and waits for ever after that.
-async fn receive(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option<Command> {
-    match commands {
-        Some(commands) => commands.recv().await,
-        None => std::future::pending().await,
+/// The next message or lane to be read, whosever turn it is. A command of `None`: there is nobody left to give one.
+fn poll_inputs(
+    cx: &mut Context<'_>,
+    turn: Turn,
+    transport: &mut impl Transport,
+    commands: &mut Option<mpsc::UnboundedReceiver<Command>>,
+    reports: &mut mpsc::UnboundedReceiver<Report>,
+) -> Poll<Wake> {
+    if matches!(turn, Turn::Packets)
+        && let Poll::Ready(lane) = transport.poll_readable(cx)
+    {
+        return Poll::Ready(Wake::Readable(lane));
     }
+    if let Some(commands) = commands
+        && let Poll::Ready(command) = commands.poll_recv(cx)
+    {
+        return Poll::Ready(Wake::Command(command));
+    }
+    if let Poll::Ready(Some(report)) = reports.poll_recv(cx) {
+        return Poll::Ready(Wake::Report(report));
+    }
+    transport.poll_readable(cx).map(Wake::Readable)
 }

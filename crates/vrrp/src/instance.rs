@@ -44,7 +44,8 @@ pub(crate) struct Instance {
 pub(crate) struct Said {
     pub(crate) send_failed: bool,
     pub(crate) release_failed: bool,
-    pub(crate) other_addresses: bool,
+    /// Of whom.
+    pub(crate) other_addresses: Option<IpAddr>,
 }
 
 impl Instance {

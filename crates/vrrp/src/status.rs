@@ -185,7 +185,7 @@ pub enum EventKind {
     SendFailed(Arc<io::Error>),
     /// The interface's socket could not be opened: said once, tried again every second.
     SocketFailed(Arc<io::Error>),
-    /// Advertisements of this router name other addresses than ours: said once for each run of them.
+    /// Advertisements of this router name other addresses than ours: said once for each run of one sender's.
     OtherAddresses {
         /// Who sends them.
         source: IpAddr,

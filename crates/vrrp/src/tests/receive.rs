@@ -28,8 +28,12 @@ fn advert(vrid: u8) -> Advertisement {
 }
 
 fn bytes(advertisement: &Advertisement, destination: &str) -> Vec<u8> {
+    bytes_from(OTHER, advertisement, destination)
+}
+
+fn bytes_from(source: &str, advertisement: &Advertisement, destination: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let pseudo_header = PseudoHeader::new(ip(OTHER), ip(destination)).expect("one family");
+    let pseudo_header = PseudoHeader::new(ip(source), ip(destination)).expect("one family");
     advertisement
         .encode_into(&pseudo_header, &mut bytes)
         .expect("one family");
@@ -237,4 +241,53 @@ async fn a_flood_starves_no_deadline() {
     // Counters are published with the router's own news.
     pass(seconds(1)).await;
     assert_eq!(on_a.status().link.unknown_vrid, 50_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_commands_does_not_make_it_deaf() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let on_a = a.add(router(51, election(100))).await;
+    until(&on_a, State::Backup).await;
+    for _ in 0..10_000 {
+        a.link(true);
+    }
+    let last = tokio::spawn({
+        let on_a = on_a.clone();
+        async move { on_a.set_priority(Priority::new(90)).await }
+    });
+    a.inject(OTHER, GROUP, 255, bytes(&advert(51), GROUP));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(on_a.status().stats.adverts_received, 1);
+    assert!(!last.is_finished(), "the flood goes on");
+    assert!(last.await.expect("it ends").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_addresses_of_one_sender_are_said_once_while_another_sends_ours() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let mut events = a.node.events();
+    let on_a = a.add(router(51, election(100))).await;
+    until(&on_a, State::Backup).await;
+    let other = Advertisement::new(
+        Vrid::new(51).expect("a VRID"),
+        Priority::new(200),
+        AdvertInterval::v3(100).expect("an interval"),
+        [ip("192.0.2.11")],
+    );
+    let other = bytes(&other.expect("valid"), GROUP);
+    let same = bytes_from("192.0.2.8", &advert(51), GROUP);
+    for _ in 0..100 {
+        a.inject(OTHER, GROUP, 255, other.clone());
+        a.inject("192.0.2.8", GROUP, 255, same.clone());
+    }
+    pass(millis(1)).await;
+    let mut said = 0;
+    while let Ok(event) = events.try_recv() {
+        said += usize::from(matches!(event.kind, EventKind::OtherAddresses { .. }));
+    }
+    assert_eq!(said, 1);
 }
