@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::support::{ABOVE, BELOW, Router, advert, config, ms, ns};
-use crate::interface::{Action, Input, State, Timer};
+use crate::interface::{Action, State, Timer};
 
 #[test]
 fn on_equal_priority_the_higher_address_stays() {
