@@ -130,6 +130,9 @@ pub enum RouterConfigError {
     /// The TTL bounds of a peer leave nothing.
     #[error("peer {0} has a min_ttl above its max_ttl")]
     TtlBounds(IpAddr),
+    /// A Backup has not got the virtual addresses, and can send from none of them.
+    #[error("{0} is a virtual address: only its owner, of priority 255, can send from it")]
+    VirtualSource(IpAddr),
 }
 
 impl RouterConfig {
@@ -199,13 +202,18 @@ impl RouterConfig {
     }
 
     /// Advertises from `address`, and is in fault while the interface has not got it. Otherwise the interface's
-    /// first address that is not virtual is taken: its primary IPv4 address, or its link-local IPv6 one.
+    /// first address that is not virtual is taken: its primary IPv4 address, or its link-local IPv6 one (with unicast
+    /// peers that have others, its first other one).
     ///
     /// # Errors
     ///
-    /// [`RouterConfigError::Family`] or [`RouterConfigError::NotAHost`].
+    /// [`RouterConfigError::Family`], [`RouterConfigError::NotAHost`] or [`RouterConfigError::VirtualSource`].
     pub fn source(mut self, address: IpAddr) -> Result<Self, RouterConfigError> {
         self.check_family(address)?;
+        let is_virtual = self.addresses.iter().any(|one| one.addr() == address);
+        if is_virtual && !self.election.priority().is_owner() {
+            return Err(RouterConfigError::VirtualSource(address));
+        }
         self.source = Some(address);
         Ok(self)
     }
@@ -409,6 +417,10 @@ mod tests {
             other
         );
         assert_eq!(v4().source(ip("fd00::2")).expect_err("refused"), other);
+        assert_eq!(
+            v4().source(ip("192.0.2.1")).expect_err("refused"),
+            RouterConfigError::VirtualSource(ip("192.0.2.1"))
+        );
         let peer = Peer::new(ip("192.0.2.9"));
         assert_eq!(
             v4().unicast(vec![peer, peer]).expect_err("refused"),
