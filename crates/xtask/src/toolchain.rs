@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use crate::{
-    needs::Consent,
+    needs::{self, Consent},
     shell::{Cmd, which},
     steps::Steps,
     workspace::{self, Workspace},
@@ -20,27 +20,59 @@ const PURE: [&str; 3] = [
     "check -p locum-vip --no-default-features",
 ];
 
+/// Where Debian's `rustc-web` and `rust-web-src` put a compiler and the source of its standard library.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
+
+/// Where the standard library for [`WASM`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Std {
+    /// The toolchain's own target.
+    Installed,
+    /// Built on the spot by Debian's compiler from Debian's source.
+    Built,
+}
+
 /// The pure crates build for WebAssembly: no socket, no clock, no kernel.
 pub(crate) fn purity(steps: &mut Steps, consent: Consent) {
     steps.step("purity", || {
-        ensure_wasm(consent)?;
+        let std = wasm_std(consent)?;
         for line in PURE {
-            Cmd::cargo(line).args(["--target", WASM]).run()?;
+            check_for_wasm(line, std).run()?;
         }
         Ok(format!("{} crates build for {WASM}", PURE.len()))
     });
 }
 
-fn ensure_wasm(consent: Consent) -> anyhow::Result<()> {
+fn check_for_wasm(line: &str, std: Std) -> Cmd {
+    let check = Cmd::cargo(line).args(["--target", WASM]);
+    match std {
+        Std::Installed => check,
+        Std::Built => check
+            .words("-Zbuild-std=core,alloc,std,panic_abort --target-dir target/wasm")
+            .env("RUSTC", DEBIAN_RUSTC)
+            .env("RUSTC_BOOTSTRAP", "1"),
+    }
+}
+
+fn wasm_std(consent: Consent) -> anyhow::Result<Std> {
     let library = Cmd::new("rustc")
         .words("--print target-libdir --target")
         .arg(WASM)
         .ask()?;
     if Path::new(&library).is_dir() {
-        return Ok(());
+        return Ok(Std::Installed);
     }
     let add = Cmd::new("rustup").words("target add").arg(WASM);
-    rustup(add, consent).with_context(|| format!("no standard library for {WASM}"))
+    let Err(error) = rustup(add, consent) else {
+        return Ok(Std::Installed);
+    };
+    println!("{error:#}; building the standard library with Debian's compiler instead");
+    if !Path::new(DEBIAN_SOURCE).is_dir() {
+        needs::install_packages(&["rustc-web", "rust-web-src"], consent)
+            .with_context(|| format!("no standard library for {WASM}"))?;
+    }
+    Ok(Std::Built)
 }
 
 /// `rustup` with an end: without a network it would wait for long.
@@ -115,6 +147,15 @@ fn stated(manifest: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_built_standard_library_is_debians_from_end_to_end() {
+        let line = check_for_wasm("check -p x", Std::Built).to_string();
+        assert!(line.contains("RUSTC=/usr/bin/rustc"), "{line}");
+        assert!(line.contains("-Zbuild-std="), "{line}");
+        let line = check_for_wasm("check -p x", Std::Installed).to_string();
+        assert!(!line.contains("RUSTC"), "{line}");
+    }
 
     #[test]
     fn an_inherited_rust_version_is_not_a_statement() {
