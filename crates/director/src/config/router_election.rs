@@ -6,6 +6,7 @@ use std::time::Duration;
 use locum_vrrp::election::{AnnounceSchedule, Config, ConfigError, LeasePolicy, Preempt};
 use locum_vrrp::{AdvertInterval, Priority, Version};
 
+use super::diagnostic::Diagnostic;
 use super::section::{Entry, Report, Section};
 
 /// Longer delays than a day are mistakes, and far from what a clock can count.
@@ -72,7 +73,11 @@ fn preempt(section: &mut Section<'_>, priority: Option<Priority>, report: &mut R
     let delay = delay_entry
         .as_ref()
         .and_then(|entry| entry.duration(A_DAY, report));
+    let is_owner = priority.is_some_and(Priority::is_owner);
     if wanted {
+        if let Some(entry) = delay_entry.filter(|_| is_owner) {
+            report.add(owner_preempts(&entry));
+        }
         return Preempt::Allow {
             delay: delay.unwrap_or_default(),
         };
@@ -81,17 +86,20 @@ fn preempt(section: &mut Section<'_>, priority: Option<Priority>, report: &mut R
         let wrong = entry.wrong("`preempt_delay` without preemption", "would have no effect");
         report.add(wrong.help("remove this line, or preempt = false"));
     }
-    if let Some(entry) = preempt
-        && priority.is_some_and(Priority::is_owner)
-    {
-        let wrong = entry.wrong(
-            "the address owner always preempts",
-            "priority 255 is the owner",
-        );
-        // RFC 9568 §6.1, Preempt_Mode.
-        report.add(wrong.help("remove this line, or use a priority of at most 254"));
+    if let Some(entry) = preempt.filter(|_| is_owner) {
+        report.add(owner_preempts(&entry));
     }
     Preempt::Forbid
+}
+
+/// RFC 9568 §6.1, `Preempt_Mode`.
+fn owner_preempts(entry: &Entry<'_>) -> Diagnostic {
+    entry
+        .wrong(
+            "the address owner always preempts, at once",
+            "priority 255 is the owner",
+        )
+        .help("remove this line, or use a priority of at most 254")
 }
 
 fn delay(section: &mut Section<'_>, key: &'static str, report: &mut Report) -> Option<Duration> {

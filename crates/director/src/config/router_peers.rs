@@ -18,7 +18,15 @@ pub(super) fn read(
     let Some(entry) = section.take("peers") else {
         return Vec::new();
     };
-    let elements = entry.elements(EXAMPLE, report).unwrap_or_default();
+    let Some(elements) = entry.elements(EXAMPLE, report) else {
+        return Vec::new();
+    };
+    if elements.is_empty() {
+        let wrong = entry.wrong("unicast needs at least one peer", "nobody to talk to");
+        report.add(
+            wrong.help("list the addresses of the other routers, or remove the line for multicast"),
+        );
+    }
     let mut peers: Vec<Peer> = Vec::new();
     for element in &elements {
         let Some((peer, place)) = peer(element, report) else {

@@ -43,7 +43,11 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
         .first()
         .map(|(address, _)| matches!(address, IpNet::V6(_)));
     let election = router_election::read(&mut section, version, report);
-    let source = source(&mut section, ipv6, report);
+    let is_owner = election
+        .as_ref()
+        .is_some_and(|election| election.priority().is_owner());
+    let moving: &[(IpNet, Range<usize>)] = if is_owner { &[] } else { &addresses };
+    let source = source(&mut section, ipv6, moving, report);
     let peers = router_peers::read(&mut section, ipv6, source, report);
     let password = router_security::password(&mut section, version, file, report);
     let checksum = checksum(&mut section, version, ipv6, report);
@@ -161,7 +165,12 @@ fn version(section: &mut Section<'_>, report: &mut Report) -> Version {
     }
 }
 
-fn source(section: &mut Section<'_>, ipv6: Option<bool>, report: &mut Report) -> Option<IpAddr> {
+fn source(
+    section: &mut Section<'_>,
+    ipv6: Option<bool>,
+    moving: &[(IpNet, Range<usize>)],
+    report: &mut Report,
+) -> Option<IpAddr> {
     let entry = section.take("source")?;
     let source: IpAddr = entry.parsed("an address", "192.0.2.2", report)?;
     if ipv6.is_some_and(|ipv6| ipv6 != source.is_ipv6()) {
@@ -177,6 +186,18 @@ fn source(section: &mut Section<'_>, ipv6: Option<bool>, report: &mut Report) ->
             "not an address of a host",
         );
         report.add(wrong.help("use an address of this machine, or remove the line"));
+        return None;
+    }
+    if let Some((_, address)) = moving.iter().find(|(moving, _)| moving.addr() == source) {
+        let wrong = entry.wrong(
+            "a backup has not got this address to send from",
+            "a virtual address",
+        );
+        report.add(
+            wrong
+                .related(address.clone(), "of this router")
+                .help("use an address that this machine always has, or remove the line"),
+        );
         return None;
     }
     Some(source)
