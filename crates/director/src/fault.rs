@@ -1,11 +1,10 @@
 //! What is wrong with a router, and the cure.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use locum_vrrp::election::Faults;
 use locum_vrrp::vip::AddressError;
-use locum_vrrp::{EventKind, RouterConfig};
+use locum_vrrp::{EventKind, Family, RouterConfig};
 
 use crate::status::FaultReport;
 use crate::words::chain;
@@ -138,7 +137,7 @@ impl Faulty {
             format!("the interface {interface} does not exist, is down or has no carrier"),
             format!("ip link set {interface} up; check its cable or virtual switch with `ip link`"),
         );
-        let (message, cure) = source_fault(interface, router.configured_source());
+        let (message, cure) = source_fault(router);
         add(faults.source && !faults.link, Kind::Source, message, cure);
         let tracked = "something that is watched failed".to_owned();
         add(
@@ -160,15 +159,26 @@ impl Faulty {
     }
 }
 
-fn source_fault(interface: &str, source: Option<IpAddr>) -> (String, String) {
-    match source {
-        Some(source) => (
+fn source_fault(router: &RouterConfig) -> (String, String) {
+    let interface = router.interface();
+    if let Some(source) = router.configured_source() {
+        return (
             format!("{interface} does not have the `source` address {source}"),
             format!("add it to {interface}, or correct `source`"),
+        );
+    }
+    let multicast = router.peers().is_empty();
+    match router.family() {
+        Family::Ipv6 if multicast => (
+            format!("{interface} has no link-local IPv6 address to send from"),
+            format!(
+                "see `ip -6 address show {interface}`: a new address is checked for a second or two first; IPv6 may be \
+                 disabled (sysctl net.ipv6.conf.{interface}.disable_ipv6)"
+            ),
         ),
-        None => (
-            format!("{interface} has no address of its own to send from"),
-            format!("give {interface} an address of the same family as the virtual ones"),
+        family => (
+            format!("{interface} has no {family} address of its own to send from"),
+            format!("give {interface} an {family} address that is not one of the virtual ones"),
         ),
     }
 }
@@ -177,6 +187,9 @@ fn address_cure(error: &AddressError) -> String {
     match error {
         AddressError::Foreign => {
             "remove the address from the interface, or give this router priority 255 if it owns it"
+        }
+        AddressError::Ipv6Disabled => {
+            "set that to 0 for this interface, here and in /etc/sysctl.d; it is tried again"
         }
         AddressError::NoSuchLink => "create the interface; the address is added when it is there",
         AddressError::Permission => "run with CAP_NET_ADMIN and CAP_NET_RAW",
@@ -280,6 +293,10 @@ mod tests {
         faults.link = false;
         let explained = Faulty::default().explain(faults, &router());
         assert_eq!(kinds(&explained), ["source"]);
+        assert!(
+            explained[0].message.contains("no IPv4 address"),
+            "{explained:?}"
+        );
         let configured = router().source("192.0.2.2".parse().unwrap()).unwrap();
         let explained = Faulty::default().explain(faults, &configured);
         assert!(explained[0].message.contains("192.0.2.2"), "{explained:?}");
