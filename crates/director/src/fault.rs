@@ -167,20 +167,20 @@ fn source_fault(router: &RouterConfig) -> (String, String) {
             format!("add it to {interface}, or correct `source`"),
         );
     }
-    let multicast = router.peers().is_empty();
-    match router.family() {
-        Family::Ipv6 if multicast => (
+    let family = router.family();
+    if family == Family::Ipv6 && router.peers().is_empty() {
+        return (
             format!("{interface} has no link-local IPv6 address to send from"),
             format!(
                 "see `ip -6 address show {interface}`: a new address is checked for a second or two first; IPv6 may be \
                  disabled (sysctl net.ipv6.conf.{interface}.disable_ipv6)"
             ),
-        ),
-        family => (
-            format!("{interface} has no {family} address of its own to send from"),
-            format!("give {interface} an {family} address that is not one of the virtual ones"),
-        ),
+        );
     }
+    (
+        format!("{interface} has no {family} address of its own to send from"),
+        format!("give {interface} an {family} address that is not one of the virtual ones"),
+    )
 }
 
 fn address_cure(error: &AddressError) -> String {
