@@ -10,6 +10,7 @@ mod table;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -56,7 +57,7 @@ pub enum Leftovers<'a> {
 ///
 /// Cheap to clone. It works on two threads of its own: one changes addresses, one announces them, so that neither waits
 /// for the other and nobody's async thread waits for the kernel. A request whose future is dropped before
-/// it began is not made.
+/// it began is not made, and an announcement ends with its future.
 ///
 /// Which addresses are ours is marked in the kernel with the protocol [`ADDRESS_PROTOCOL`]. All others are somebody
 /// else's: they are never leased, changed or removed.
@@ -190,10 +191,16 @@ impl AddressDriver for NetlinkAddresses {
 
     async fn announce(&self, link: LinkIndex, addresses: &[IpAddr]) -> Result<(), AddressError> {
         let addresses = addresses.to_vec();
-        self.announcer
-            .run(move |announcer| announcer.announce(link, &addresses))
-            .await?
-            .map(|_| ())
+        // Goes with this future: when it is dropped, the addresses may be another host's soon.
+        let caller = Arc::new(());
+        let watched = Arc::downgrade(&caller);
+        let is_wanted = move || watched.strong_count() > 0;
+        let done = self
+            .announcer
+            .run(move |announcer| announcer.announce(link, &addresses, is_wanted))
+            .await;
+        drop(caller);
+        done?.map(|_| ())
     }
 }
 

@@ -62,11 +62,12 @@ impl Announcer {
         }
     }
 
-    /// Announces `addresses` once and returns how many frames it sent.
+    /// Announces `addresses` once, for as long as that `is_wanted`, and returns how many frames it sent.
     pub(crate) fn announce(
         &mut self,
         link: LinkIndex,
         addresses: &[IpAddr],
+        is_wanted: impl Fn() -> bool,
     ) -> Result<usize, AddressError> {
         let Some((mac, role)) = self.sender(link)? else {
             return Ok(0);
@@ -89,6 +90,9 @@ impl Announcer {
         for frame in first.chain(second) {
             if sent > 0 && sent.is_multiple_of(self.pace.frames.get()) {
                 thread::sleep(self.pace.pause.min(Duration::from_secs(1)));
+            }
+            if !is_wanted() {
+                break;
             }
             match send(&socket, link, &frame) {
                 Ok(()) => sent = sent.saturating_add(1),

@@ -191,6 +191,24 @@ async fn many_addresses_are_announced_with_every_pause() {
 }
 
 #[tokio::test]
+async fn an_announcement_that_nobody_wants_any_more_ends() {
+    let pace = Pace {
+        frames: 1.try_into().unwrap(),
+        pause: Duration::from_millis(20),
+    };
+    let (_one, _two, capture, link, driver) = pair(pace).unwrap();
+    let addresses: Vec<_> = (1..=50).map(|i| IpAddr::from([10, 0, 0, i])).collect();
+    let announcement = driver.announce(link, &addresses);
+    let given_up = tokio::time::timeout(Duration::from_millis(100), announcement).await;
+    assert!(given_up.is_err());
+    // Those that were sent before, and one more at most: by now the addresses may be another host's.
+    let before = announcements(&capture, MAC).len();
+    assert!((1..50).contains(&before), "{before}");
+    driver.announce(link, &[ip("192.0.2.10")]).await.unwrap();
+    assert_eq!(announcements(&capture, MAC).len(), 2);
+}
+
+#[tokio::test]
 async fn a_missing_interface_is_an_error_and_loopback_needs_no_announcement() {
     let (one, _two, _capture, link, driver) = pair(Pace::default()).unwrap();
     let loopback = LinkIndex::new(1).unwrap();
