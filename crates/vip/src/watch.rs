@@ -4,7 +4,6 @@ mod model;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
@@ -134,26 +133,6 @@ impl LinkWatch {
     #[must_use]
     pub fn addresses(&self, link: LinkIndex) -> Vec<Address> {
         self.model().addresses(link).to_vec()
-    }
-
-    /// The address of `link` to send IPv4 advertisements from: the first that is neither ours nor in `except` (the
-    /// virtual addresses, which before Linux 5.18 are not known as ours).
-    #[must_use]
-    pub fn source_v4(&self, link: LinkIndex, except: &[IpAddr]) -> Option<Ipv4Addr> {
-        self.model().source(link, except, |ip| match ip {
-            IpAddr::V4(ip) => Some(ip),
-            IpAddr::V6(_) => None,
-        })
-    }
-
-    /// The address of `link` to send IPv6 advertisements from: its first link-local one that is neither ours nor in
-    /// `except`.
-    #[must_use]
-    pub fn source_v6(&self, link: LinkIndex, except: &[IpAddr]) -> Option<Ipv6Addr> {
-        self.model().source(link, except, |ip| match ip {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(ip) => ip.is_unicast_link_local().then_some(ip),
-        })
     }
 
     fn model(&self) -> RwLockReadGuard<'_, Model> {

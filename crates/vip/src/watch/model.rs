@@ -1,7 +1,6 @@
 //! The state of interfaces and addresses: news in, real changes out. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -35,24 +34,6 @@ impl Model {
             .get(&link)
             .map(|entry| &*entry.addresses)
             .unwrap_or_default()
-    }
-
-    /// The first address that `select` takes and that is neither ours nor in `except`, primary ones first.
-    pub(super) fn source<T>(
-        &self,
-        link: LinkIndex,
-        except: &[IpAddr],
-        select: impl Fn(IpAddr) -> Option<T>,
-    ) -> Option<T> {
-        let find = |secondary| {
-            self.addresses(link)
-                .iter()
-                .filter(|a| a.secondary == secondary && !a.ours)
-                .map(|a| a.address.addr())
-                .filter(|ip| !except.contains(ip))
-                .find_map(&select)
-        };
-        find(false).or_else(|| find(true))
     }
 
     pub(super) fn put_link(&mut self, entry: LinkEntry) -> Vec<Change> {

@@ -30,41 +30,6 @@ fn address(number: u32, last: u8, marked: bool) -> AddressEntry {
 }
 
 #[test]
-fn the_source_is_the_first_primary_address_that_is_not_ours() {
-    let mut model = Model::default();
-    model.put_link(link(1, true));
-    model.put_address(&address(1, 10, true));
-    model.put_address(&AddressEntry {
-        secondary: true,
-        ..address(1, 20, false)
-    });
-    assert_eq!(
-        model.source(index(1), &[], Some),
-        Some([192, 0, 2, 20].into()),
-        "better than none"
-    );
-    model.put_address(&address(1, 30, false));
-    assert_eq!(
-        model.source(index(1), &[], Some),
-        Some([192, 0, 2, 30].into())
-    );
-    model.put_address(&AddressEntry {
-        secondary: true,
-        ..address(1, 30, false)
-    });
-    assert_eq!(
-        model.source(index(1), &[], Some),
-        Some([192, 0, 2, 20].into()),
-        "kernel's order"
-    );
-    assert_eq!(
-        model.source(index(1), &[[192, 0, 2, 20].into()], Some),
-        Some([192, 0, 2, 30].into())
-    );
-    assert_eq!(model.source(index(2), &[], Some), None);
-}
-
-#[test]
 fn an_address_that_changes_hands_is_told() {
     let mut model = Model::default();
     model.put_link(link(1, true));
