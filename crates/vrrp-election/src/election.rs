@@ -26,7 +26,7 @@ use crate::interface::{
 use crate::timers::Timers;
 
 /// How long after a failed effect it is tried again, at first and at most; doubled each time.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// The election of one virtual router (RFC 9568 §6.4; RFC 3768 §6.4 for v2).
 ///
