@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
