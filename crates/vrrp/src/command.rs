@@ -7,8 +7,8 @@ use locum_vrrp_wire::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::RouterConfig;
+use crate::error::{AddError, ChangeError};
 use crate::link::LinkFacts;
-use crate::node::{AddError, ChangeError};
 use crate::status::{Event, RouterStatus};
 
 /// Names a router for as long as the node lives; none is used twice.

@@ -5,6 +5,7 @@ mod clock;
 mod command;
 mod config;
 mod engine;
+mod error;
 mod instance;
 mod lane;
 mod link;
@@ -22,8 +23,9 @@ mod timer;
 mod transport;
 
 pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
+pub use self::error::{AddError, ChangeError, StartError};
 pub use self::link::LinkFacts;
-pub use self::node::{AddError, ChangeError, Node, Router, StartError};
+pub use self::node::{Node, Router};
 pub use self::status::{AddressStatus, DropCounters, Event, EventKind, LinkCounters, RouterStatus};
 
 pub use locum_vip as vip;

@@ -8,8 +8,9 @@ use locum_vip::{Change, LinkIndex, LinkWatch, NetlinkAddresses, Options, WatchOp
 use tokio::sync::mpsc;
 
 use crate::command::Command;
+use crate::error::StartError;
 use crate::link::LinkFacts;
-use crate::node::{Node, StartError};
+use crate::node::Node;
 
 /// How many changes are looked at together.
 const BATCH: usize = 256;

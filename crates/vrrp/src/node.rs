@@ -1,16 +1,15 @@
 //! The handles: what an embedder holds. All the work is done on the node's own threads.
 
-use std::io;
 use std::sync::Arc;
 
 use locum_vip::AddressDriver;
-use locum_vrrp_election::{Rejected, Tracking};
-use locum_vrrp_wire::{Priority, Vrid};
-use thiserror::Error;
+use locum_vrrp_election::Tracking;
+use locum_vrrp_wire::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::command::{Command, RouterId};
-use crate::config::{Family, RouterConfig};
+use crate::config::RouterConfig;
+use crate::error::{AddError, ChangeError, StartError};
 use crate::link::LinkFacts;
 use crate::status::{Event, RouterStatus};
 use crate::thread;
@@ -25,60 +24,6 @@ pub struct Node {
     /// The thread beside the election's.
     #[cfg(feature = "netlink")]
     pub(crate) addresses: tokio::runtime::Handle,
-}
-
-/// Why a node could not be started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The process may not open the socket that advertisements need.
-    #[error("not permitted to open raw sockets: CAP_NET_RAW is missing")]
-    Permission,
-    /// No socket, for another reason.
-    #[error("no raw socket for VRRP")]
-    Socket(#[source] io::Error),
-    /// The kernel's addresses or interfaces cannot be reached.
-    #[error("no access to the kernel's interfaces and addresses")]
-    Netlink(#[source] io::Error),
-    /// No thread, or no event loop for it.
-    #[error("no thread for VRRP")]
-    Thread(#[source] io::Error),
-}
-
-/// Why a router could not be added.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AddError {
-    /// Another router of this node has this VRID there (RFC 9568 §5.2.3).
-    #[error("VRID {vrid} is taken on {interface} for {family}, by {router:?}")]
-    DuplicateVrid {
-        /// The identifier.
-        vrid: Vrid,
-        /// Where.
-        interface: Arc<str>,
-        /// For which family.
-        family: Family,
-        /// By whom.
-        router: Arc<str>,
-    },
-    /// Another router of this node has this name.
-    #[error("there is a router of the name {0:?} already")]
-    DuplicateName(Arc<str>),
-    /// The node has been shut down.
-    #[error("the node has been shut down")]
-    Stopped,
-}
-
-/// Why a running router could not be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ChangeError {
-    /// The election refused.
-    #[error(transparent)]
-    Rejected(Rejected),
-    /// The router or its node has been stopped.
-    #[error("the router has been stopped")]
-    Stopped,
 }
 
 impl Node {

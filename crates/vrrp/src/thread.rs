@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::command::Command;
 use crate::engine::Engine;
-use crate::node::StartError;
+use crate::error::StartError;
 use crate::socket::{self, RawTransport};
 use crate::timer::Timer;
 

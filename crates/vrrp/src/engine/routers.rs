@@ -11,9 +11,9 @@ use super::{Due, Engine, STOP_BOUND};
 use crate::addresses::AddressTask;
 use crate::command::{Added, RouterId};
 use crate::config::{Family, RouterConfig};
+use crate::error::{AddError, ChangeError};
 use crate::instance::Instance;
 use crate::lane::Lane;
-use crate::node::{AddError, ChangeError};
 use crate::transport::{LaneId, Transport};
 
 impl<T: Transport> Engine<T> {

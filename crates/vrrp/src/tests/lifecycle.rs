@@ -8,7 +8,7 @@ use locum_vrrp_wire::Priority;
 use testkit::Operation;
 
 use super::lan::{Lan, VIP, election, index, millis, pass, router, seconds, until};
-use crate::node::{AddError, ChangeError};
+use crate::error::{AddError, ChangeError};
 use crate::status::EventKind;
 
 #[tokio::test(start_paused = true)]
