@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use locum_vrrp_election::{Advert, Config, Election, Input, Link, State};
+use locum_vrrp_election::{Action, Advert, Config, Effect, Election, Input, Link, State};
 use locum_vrrp_wire::{AdvertInterval, Priority};
 
 const ROUTERS: [u16; 3] = [1, 250, 10_000];
@@ -51,7 +51,9 @@ impl Routers {
         for election in &mut self.elections {
             let _refused = black_box(election.handle(self.now, black_box(input)));
             while let Some(action) = election.poll_action() {
-                black_box(action);
+                if let Action::Hold { id, .. } = black_box(action) {
+                    let _refused = election.handle(self.now, Input::Effect(Effect::Held(id)));
+                }
             }
             black_box(election.poll_timeout());
         }
