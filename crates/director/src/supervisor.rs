@@ -58,7 +58,7 @@ pub enum RunError {
 pub enum Ended {
     /// Every router handed over and released its addresses.
     Gracefully,
-    /// A second signal came: what was not released by then ends with its lease.
+    /// A second signal came: what was not released by then ends with its lease, if it has one.
     AtOnce,
 }
 
@@ -126,7 +126,10 @@ async fn supervise(config: Config) -> Result<Ended, RunError> {
     };
     match ended {
         Ok(Ended::Gracefully) => info!("stopped"),
-        Ok(Ended::AtOnce) => warn!("stopped at once: what is still held ends with its lease"),
+        Ok(Ended::AtOnce) => warn!(
+            "stopped at once: addresses that are still on an interface stay there until their lease ends, \
+             or for ever with lease = \"off\""
+        ),
         Err(_) => {}
     }
     for task in followers {
