@@ -78,6 +78,12 @@ impl Request {
         }
     }
 
+    /// Its type, such as `RTM_NEWADDR`, or the number of a generic netlink family.
+    #[must_use]
+    pub const fn kind(&self) -> u16 {
+        self.kind
+    }
+
     /// The family's header and the attributes.
     #[must_use]
     pub fn body(&self) -> &[u8] {
