@@ -1,0 +1,294 @@
+//! The client for a thread that may wait.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use locum_netlink::{Connection, Family, Limits, MAX_BATCH, Message, Request, RequestError};
+
+use super::errno::ENOENT;
+use super::error::{ApplyError, QueryError};
+use super::transport::Transport;
+use crate::op::Op;
+use crate::table::{ActualService, Snapshot};
+use crate::types::{
+    DestinationEntry, Info, ServiceEntry, ServiceKey, ServiceSettings, SyncDaemonEntry, Timeouts,
+};
+use crate::wire::reply::{self, DecodeError};
+use crate::wire::request;
+
+/// A snapshot is tried so often while somebody else changes the table.
+const MAX_SNAPSHOTS: usize = 4;
+
+/// The kernel's IPVS, in the network namespace in which the client was opened.
+///
+/// Every method waits for the kernel, which may take 100 ms to load a scheduler's module; [`AsyncClient`] is for
+/// callers that must not. The client looks for IPVS when it is first asked something, and again when the module was
+/// loaded anew.
+///
+/// [`AsyncClient`]: crate::AsyncClient
+#[derive(Debug)]
+pub struct Client<T = Connection> {
+    transport: T,
+    family: Option<u16>,
+}
+
+impl Client {
+    /// Opens a netlink socket in the network namespace of the calling thread. Whether the kernel has IPVS shows later.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left.
+    pub fn open(limits: Limits) -> io::Result<Self> {
+        Connection::open(Family::Generic, limits).map(Self::new)
+    }
+}
+
+impl<T: Transport> Client<T> {
+    /// A client over `transport`.
+    pub const fn new(transport: T) -> Self {
+        Self {
+            transport,
+            family: None,
+        }
+    }
+
+    /// What carries the requests.
+    #[cfg(any(test, feature = "fake"))]
+    pub const fn transport(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    /// Makes the changes in order, in batches, each of which has the [`Limits::timeout`] for itself.
+    ///
+    /// A change that the kernel refuses does not stop the later ones. When a batch's outcome is not known, or IPVS
+    /// cannot be reached or is forbidden, later batches are not attempted.
+    ///
+    /// # Errors
+    ///
+    /// One result for each change, in order.
+    pub fn apply(&mut self, ops: &[Op]) -> Vec<Result<(), ApplyError>> {
+        let mut outcomes = Vec::with_capacity(ops.len());
+        for batch in ops.chunks(MAX_BATCH) {
+            let first = outcomes.len();
+            match self.family() {
+                Ok(family) => outcomes.extend(self.apply_batch(family, batch)),
+                Err(error) => outcomes.push(Err(error.into())),
+            }
+            let made = outcomes.iter().skip(first);
+            if made
+                .filter_map(|o| o.as_ref().err())
+                .any(ApplyError::ends_the_batch)
+            {
+                break;
+            }
+        }
+        outcomes.resize_with(ops.len(), || Err(ApplyError::NotAttempted));
+        outcomes
+    }
+
+    fn apply_batch(&mut self, family: u16, ops: &[Op]) -> Vec<Result<(), ApplyError>> {
+        let requests: Vec<Request> = ops.iter().map(|op| request::encode(family, op)).collect();
+        let mut answers = self.transport.execute(&requests);
+        let stale: Vec<usize> = (0..)
+            .zip(&answers)
+            .filter(|(_, answer)| is_not_found(answer))
+            .map(|(index, _)| index)
+            .collect();
+        if !stale.is_empty()
+            && let Some(renewed) = self.renewed(family)
+        {
+            // The old number was nobody's: these requests never reached IPVS.
+            let again: Vec<&Op> = stale.iter().filter_map(|index| ops.get(*index)).collect();
+            let requests: Vec<Request> = again
+                .iter()
+                .map(|op| request::encode(renewed, op))
+                .collect();
+            for (index, answer) in stale.into_iter().zip(self.transport.execute(&requests)) {
+                if let Some(slot) = answers.get_mut(index) {
+                    *slot = answer;
+                }
+            }
+        }
+        let outcome = |(op, answer): (&Op, Result<_, _>)| match answer {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ApplyError::of(op, error)),
+        };
+        ops.iter().zip(answers).map(outcome).collect()
+    }
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ApplyError`].
+    pub fn apply_one(&mut self, op: Op) -> Result<(), ApplyError> {
+        self.apply(&[op])
+            .pop()
+            .unwrap_or(Err(ApplyError::NotAttempted))
+    }
+
+    /// Every service with its destinations. Begins anew, a few times, when services changed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn snapshot(&mut self) -> Result<Snapshot, QueryError> {
+        let mut entries = self.services()?;
+        for _ in 0..MAX_SNAPSHOTS {
+            let mut services = BTreeMap::new();
+            for service in &entries {
+                let list = self.dump_destinations(&service.key)?;
+                let destinations = list.into_iter().map(|entry| (entry.key, entry)).collect();
+                let actual = ActualService {
+                    service: service.clone(),
+                    destinations,
+                };
+                services.insert(service.key, actual);
+            }
+            // The kernel resumes a dump by position: what others add or delete makes it skip or repeat services.
+            let later = self.services()?;
+            if by_key(&entries) == by_key(&later) {
+                return Ok(Snapshot { services });
+            }
+            entries = later;
+        }
+        Err(QueryError::Changing)
+    }
+
+    /// Every service.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn services(&mut self) -> Result<Vec<ServiceEntry>, QueryError> {
+        let messages = self.dump(request::services)?;
+        Ok(messages
+            .iter()
+            .map(reply::service)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// One service.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn service(&mut self, key: &ServiceKey) -> Result<ServiceEntry, QueryError> {
+        let message = self.get(|family| request::service(family, key))?;
+        Ok(reply::service(&message)?)
+    }
+
+    /// Every destination of a service.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationEntry>, QueryError> {
+        let entries = self.dump_destinations(key)?;
+        if entries.is_empty() {
+            // The kernel answers the same for a service that is not there.
+            self.service(key)?;
+        }
+        Ok(entries)
+    }
+
+    fn dump_destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationEntry>, QueryError> {
+        let messages = self.dump(|family| request::destinations(family, key))?;
+        let entries = messages
+            .iter()
+            .map(|message| reply::destination(message, key.family()));
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+
+    /// The synchronisation daemons that run: none, one of either role, or both.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn daemons(&mut self) -> Result<Vec<SyncDaemonEntry>, QueryError> {
+        let messages = self.dump(request::daemons)?;
+        Ok(messages
+            .iter()
+            .map(reply::daemon)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// How long the kernel remembers connections.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn timeouts(&mut self) -> Result<Timeouts, QueryError> {
+        Ok(reply::timeouts(&self.get(request::timeouts)?)?)
+    }
+
+    /// What the kernel's IPVS is.
+    ///
+    /// # Errors
+    ///
+    /// Any [`QueryError`].
+    pub fn info(&mut self) -> Result<Info, QueryError> {
+        Ok(reply::info(&self.get(request::info)?)?)
+    }
+
+    fn family(&mut self) -> Result<u16, QueryError> {
+        if let Some(family) = self.family {
+            return Ok(family);
+        }
+        let message = match self.execute_one(request::family()) {
+            Err(error) if error.errno() == Some(ENOENT) => return Err(QueryError::ModuleMissing),
+            answer => answer?,
+        };
+        let family = reply::family_id(&message.ok_or(DecodeError::Truncated)?)?;
+        self.family = Some(family);
+        Ok(family)
+    }
+
+    /// The family's number, if it is another one than `old` now.
+    fn renewed(&mut self, old: u16) -> Option<u16> {
+        self.family = None;
+        self.family().ok().filter(|family| *family != old)
+    }
+
+    fn get(&mut self, build: impl Fn(u16) -> Request) -> Result<Message, QueryError> {
+        let message = self.query(|client, family| client.execute_one(build(family)))?;
+        Ok(message.ok_or(DecodeError::Truncated)?)
+    }
+
+    fn dump(&mut self, build: impl Fn(u16) -> Request) -> Result<Vec<Message>, QueryError> {
+        self.query(|client, family| client.transport.dump(&build(family)))
+    }
+
+    /// No query fails with `ENOENT` but for a family that is gone.
+    fn query<R>(
+        &mut self,
+        ask: impl Fn(&mut Self, u16) -> Result<R, RequestError>,
+    ) -> Result<R, QueryError> {
+        let family = self.family()?;
+        match ask(self, family) {
+            Err(error) if error.errno() == Some(ENOENT) => {
+                self.family = None;
+                let renewed = self.family()?;
+                Ok(ask(self, renewed)?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    fn execute_one(&mut self, request: Request) -> Result<Option<Message>, RequestError> {
+        let answer = self.transport.execute(&[request]).pop();
+        let messages = answer.unwrap_or(Err(RequestError::Unknown))?;
+        Ok(messages.into_iter().next())
+    }
+}
+
+fn is_not_found<M>(answer: &Result<M, RequestError>) -> bool {
+    matches!(answer, Err(error) if error.errno() == Some(ENOENT))
+}
+
+fn by_key(entries: &[ServiceEntry]) -> BTreeMap<ServiceKey, &ServiceSettings> {
+    entries
+        .iter()
+        .map(|entry| (entry.key, &entry.settings))
+        .collect()
+}

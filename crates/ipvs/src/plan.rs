@@ -1,0 +1,156 @@
+//! What has to change so that the kernel's table becomes what it should be.
+
+use std::cmp::Ordering;
+use std::iter::Peekable;
+
+use crate::op::Op;
+use crate::table::{ActualService, DesiredService, Snapshot, Table};
+use crate::types::{DestinationEntry, ServiceKey};
+
+/// What becomes of a destination that should not be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "now, or later")]
+pub enum Removal {
+    /// Stays with weight 0: no new connections, but those it has go on.
+    Drain,
+    /// Goes at once.
+    Remove,
+}
+
+/// The changes that turn `actual` into `desired`, in an order that never takes away before it gives. None if the two
+/// are equal.
+///
+/// First come new services with their destinations, new destinations, and edits that leave a destination in use; then
+/// edits of services; then what takes a destination out of use; last, services that go. A destination or service that
+/// stays is edited, never deleted and added again. So a service that has destinations in both tables has one at every
+/// step, and one with a weight if it has such in both.
+///
+/// Takes time proportional to the size of the two tables.
+#[must_use]
+pub fn plan(desired: &Table, actual: &Snapshot) -> Vec<Op> {
+    plan_with(desired, actual, |_, _| Removal::Remove)
+}
+
+/// The same, but `removal` decides for each destination that should go, in a service that stays, whether it is drained
+/// first. One that is drained already makes no change; to end the draining, answer [`Removal::Remove`].
+#[must_use]
+pub fn plan_with(
+    desired: &Table,
+    actual: &Snapshot,
+    mut removal: impl FnMut(&ServiceKey, &DestinationEntry) -> Removal,
+) -> Vec<Op> {
+    let mut changes = Changes::default();
+    for pair in merge(&desired.services, &actual.services) {
+        match pair {
+            Pair::Left(_, desired) => changes.add_service(desired),
+            Pair::Both(key, desired, actual) => {
+                changes.change_service(key, desired, actual, &mut removal);
+            }
+            Pair::Right(key, _) => changes.removed.push(Op::RemoveService(*key)),
+        }
+    }
+    changes.in_order()
+}
+
+#[derive(Default)]
+struct Changes {
+    given: Vec<Op>,
+    services: Vec<Op>,
+    taken: Vec<Op>,
+    removed: Vec<Op>,
+}
+
+impl Changes {
+    fn add_service(&mut self, desired: &DesiredService) {
+        let key = *desired.service.key();
+        self.given.push(Op::AddService(desired.service.clone()));
+        let added = desired.destinations.values();
+        self.given
+            .extend(added.map(|destination| Op::AddDestination(key, *destination)));
+    }
+
+    fn change_service(
+        &mut self,
+        key: &ServiceKey,
+        desired: &DesiredService,
+        actual: &ActualService,
+        removal: &mut impl FnMut(&ServiceKey, &DestinationEntry) -> Removal,
+    ) {
+        if desired.service.settings() != actual.service.settings {
+            self.services.push(Op::EditService(desired.service.clone()));
+        }
+        for pair in merge(&desired.destinations, &actual.destinations) {
+            match pair {
+                Pair::Left(_, destination) => {
+                    self.given.push(Op::AddDestination(*key, *destination));
+                }
+                Pair::Both(_, destination, entry) => {
+                    let settings = destination.settings();
+                    let edit = Op::EditDestination(*key, *destination);
+                    match (settings == entry.settings, settings.weight) {
+                        (true, _) => {}
+                        (false, 0) => self.taken.push(edit),
+                        (false, _) => self.given.push(edit),
+                    }
+                }
+                Pair::Right(identity, entry) => match removal(key, entry) {
+                    Removal::Remove => {
+                        self.taken.push(Op::RemoveDestination(*key, *identity));
+                    }
+                    Removal::Drain if entry.settings.weight == 0 => {}
+                    Removal::Drain => {
+                        self.taken
+                            .push(Op::DrainDestination(*key, *identity, entry.settings));
+                    }
+                },
+            }
+        }
+    }
+
+    fn in_order(self) -> Vec<Op> {
+        let mut ops = self.given;
+        ops.extend(self.services);
+        ops.extend(self.taken);
+        ops.extend(self.removed);
+        ops
+    }
+}
+
+/// An entry of the left table, of the right one, or of both.
+enum Pair<K, L, R> {
+    Left(K, L),
+    Both(K, L, R),
+    Right(K, R),
+}
+
+/// Walks two sorted tables at once, with one comparison for each step.
+fn merge<K: Ord + Copy, L, R>(
+    left: impl IntoIterator<Item = (K, L)>,
+    right: impl IntoIterator<Item = (K, R)>,
+) -> impl Iterator<Item = Pair<K, L, R>> {
+    let mut left = left.into_iter().peekable();
+    let mut right = right.into_iter().peekable();
+    std::iter::from_fn(move || step(&mut left, &mut right))
+}
+
+fn step<K: Ord + Copy, L, R>(
+    left: &mut Peekable<impl Iterator<Item = (K, L)>>,
+    right: &mut Peekable<impl Iterator<Item = (K, R)>>,
+) -> Option<Pair<K, L, R>> {
+    let order = match (left.peek(), right.peek()) {
+        (Some((l, _)), Some((r, _))) => l.cmp(r),
+        (Some(_), None) => Ordering::Less,
+        (None, _) => Ordering::Greater,
+    };
+    match order {
+        Ordering::Less => left.next().map(|(key, l)| Pair::Left(key, l)),
+        Ordering::Greater => right.next().map(|(key, r)| Pair::Right(key, r)),
+        Ordering::Equal => left
+            .next()
+            .zip(right.next())
+            .map(|((key, l), (_, r))| Pair::Both(key, l, r)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

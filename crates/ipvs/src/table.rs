@@ -1,0 +1,115 @@
+//! The table of services as it should be, and as it is.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::types::{
+    Destination, DestinationEntry, DestinationKey, Forward, IpFamily, Service, ServiceEntry,
+    ServiceKey,
+};
+
+/// Why something does not fit into a [`Table`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// A destination is there twice.
+    #[error("destination {1} is twice in service {0}")]
+    DuplicateDestination(ServiceKey, DestinationKey),
+    /// A service is there twice.
+    #[error("service {0} is there twice")]
+    DuplicateService(ServiceKey),
+    /// Only a tunnel can carry one IP version in the other.
+    #[error("destination {1} of service {0} has the other IP version: that needs a tunnel")]
+    MixedFamily(ServiceKey, DestinationKey),
+}
+
+/// The services as they should be: each once, with destinations each once, and one IP version throughout unless tunnelled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    pub(crate) services: BTreeMap<ServiceKey, DesiredService>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DesiredService {
+    pub(crate) service: Service,
+    pub(crate) destinations: BTreeMap<DestinationKey, Destination>,
+}
+
+impl Table {
+    /// A table without services.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            services: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a service with its destinations.
+    ///
+    /// # Errors
+    ///
+    /// When something is there twice, or a destination has the other IP version without a tunnel. The table is then
+    /// as it was.
+    pub fn insert(
+        &mut self,
+        service: Service,
+        destinations: impl IntoIterator<Item = Destination>,
+    ) -> Result<(), TableError> {
+        let key = *service.key();
+        if self.services.contains_key(&key) {
+            return Err(TableError::DuplicateService(key));
+        }
+        let mut inserted = BTreeMap::new();
+        for destination in destinations {
+            let identity = destination.key(&key);
+            let tunnel = matches!(destination.forward(), Forward::Tunnel(_));
+            if !tunnel && IpFamily::from(destination.address()) != key.family() {
+                return Err(TableError::MixedFamily(key, identity));
+            }
+            if inserted.insert(identity, destination).is_some() {
+                return Err(TableError::DuplicateDestination(key, identity));
+            }
+        }
+        let desired = DesiredService {
+            service,
+            destinations: inserted,
+        };
+        self.services.insert(key, desired);
+        Ok(())
+    }
+}
+
+/// The services as they are in the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub(crate) services: BTreeMap<ServiceKey, ActualService>,
+}
+
+/// A service and its destinations as they are in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActualService {
+    /// The service.
+    pub service: ServiceEntry,
+    /// Its destinations.
+    pub destinations: BTreeMap<DestinationKey, DestinationEntry>,
+}
+
+impl Snapshot {
+    /// All services, in order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = &ActualService> {
+        self.services.values()
+    }
+
+    /// One service.
+    #[must_use]
+    pub fn get(&self, key: &ServiceKey) -> Option<&ActualService> {
+        self.services.get(key)
+    }
+
+    /// Forgets the services that `keep` does not want, such as those of somebody else, so that a plan leaves them alone.
+    pub fn retain(&mut self, mut keep: impl FnMut(&ActualService) -> bool) {
+        self.services.retain(|_, service| keep(service));
+    }
+}

@@ -1,0 +1,47 @@
+//! The client against a real kernel: this one, in a network namespace of its own, or, where it has no IPVS, a
+//! user-mode-linux kernel that this program boots with itself as the first process. Nothing of this machine is changed.
+
+mod agree;
+mod cases;
+mod guest;
+mod harness;
+mod uml;
+
+use std::env;
+use std::process::{self, Command, ExitCode};
+
+use locum_ipvs::{Client, Limits};
+
+/// Tells the program that it is in a network namespace of its own.
+const INSIDE: &str = "LOCUM_IPVS_INSIDE";
+
+fn main() -> ExitCode {
+    if process::id() == 1 {
+        guest::run()
+    } else if env::var_os(INSIDE).is_some() {
+        harness::run(env::args().skip(1))
+    } else if env::args().any(|argument| argument == "--list") {
+        harness::list()
+    } else if Client::open(Limits::default()).is_ok_and(|mut client| client.info().is_ok()) {
+        in_own_namespace()
+    } else {
+        uml::run(env::args().skip(1))
+    }
+}
+
+/// The tests empty the table: not this machine's.
+fn in_own_namespace() -> ExitCode {
+    let result = env::current_exe().and_then(|program| {
+        Command::new("unshare")
+            .args(["--net", "--"])
+            .arg(program)
+            .args(env::args_os().skip(1))
+            .env(INSIDE, "1")
+            .status()
+    });
+    match result {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => harness::fail(&format!("unshare --net: {error}")),
+    }
+}
