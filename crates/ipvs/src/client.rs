@@ -10,6 +10,3 @@ pub use self::blocking::Client;
 pub use self::error::{ApplyError, QueryError};
 pub use self::handle::AsyncClient;
 pub use self::transport::Transport;
-
-#[cfg(test)]
-mod tests;

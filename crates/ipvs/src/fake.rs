@@ -187,6 +187,3 @@ impl Transport for Kernel {
         self.answer(request, true).map_err(refused)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
-#[cfg(any(test, feature = "fake"))]
+#[cfg(feature = "fake")]
 pub mod fake;
 mod op;
 mod plan;

@@ -153,4 +153,54 @@ fn step<K: Ord + Copy, L, R>(
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A key that counts comparisons.
+    #[derive(Clone, Copy)]
+    struct Counted<'a>(u32, &'a Cell<usize>);
+
+    impl Ord for Counted<'_> {
+        fn cmp(&self, other: &Self) -> Ordering {
+            self.1.set(self.1.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted<'_> {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Counted<'_> {}
+
+    #[test]
+    fn forty_thousand_take_one_comparison_each() {
+        let comparisons = Cell::new(0);
+        let left = (0..40_000).map(|n| (Counted(2 * n, &comparisons), ()));
+        let right = (0..40_000).map(|n| (Counted(3 * n, &comparisons), ()));
+        let (mut only_left, mut both, mut only_right) = (0, 0, 0);
+        for pair in merge(left, right) {
+            match pair {
+                Pair::Left(..) => only_left += 1,
+                Pair::Both(..) => both += 1,
+                Pair::Right(..) => only_right += 1,
+            }
+        }
+        let common = 13_334;
+        assert_eq!(
+            (only_left, both, only_right),
+            (40_000 - common, common, 40_000 - common)
+        );
+        assert!(comparisons.get() <= only_left + both + only_right);
+    }
+}

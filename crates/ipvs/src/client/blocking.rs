@@ -53,7 +53,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// What carries the requests.
-    #[cfg(any(test, feature = "fake"))]
+    #[cfg(feature = "fake")]
     pub const fn transport(&mut self) -> &mut T {
         &mut self.transport
     }

@@ -52,6 +52,9 @@ impl Kernel {
                 if destinations.contains_key(&identity) {
                     return Err(EEXIST);
                 }
+                if !is_unicast(identity.address) {
+                    return Err(EINVAL);
+                }
                 destinations.insert(identity, entry(identity, settings));
             }
             Change::EditDestination(key, destination) => {
@@ -160,14 +163,18 @@ impl Kernel {
         {
             return Err(ERANGE);
         }
-        let link_local = matches!(identity.address, IpAddr::V6(a) if a.is_unicast_link_local());
-        if identity.address.is_multicast() || identity.address.is_unspecified() || link_local {
-            return Err(EINVAL);
-        }
         if settings.tunnel_type == 1 && settings.tunnel_port == 0 {
             return Err(EINVAL);
         }
         Ok(())
+    }
+}
+
+/// A new destination must be; for one that is there it is not asked again.
+const fn is_unicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !v4.is_multicast() && !v4.is_unspecified(),
+        IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified() && !v6.is_unicast_link_local(),
     }
 }
 

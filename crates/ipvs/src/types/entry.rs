@@ -127,7 +127,7 @@ pub struct DestinationEntry {
 
 /// Counters since the last zeroing, and rates of the last seconds.
 ///
-/// 64 bits wide; from a kernel before 4.1, packets and connections wrap at 32.
+/// The kernel sums them up every two seconds (not at all with sysctl `net.ipv4.vs.run_estimation` = 0). 64 bits wide; from a kernel before 4.1, packets and connections wrap at 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {

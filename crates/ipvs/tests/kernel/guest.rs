@@ -35,11 +35,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn set_up() -> io::Result<()> {
-    for (kind, target) in [
-        ("proc", "/proc"),
-        ("sysfs", "/sys"),
-        ("tmpfs", "/run"),
-    ] {
+    for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")] {
         mount(kind, target, kind, MountFlags::empty(), None)?;
     }
     find_modules(Path::new("/run/modules"))?;

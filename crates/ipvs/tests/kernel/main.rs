@@ -5,6 +5,8 @@ mod agree;
 mod cases;
 mod guest;
 mod harness;
+#[path = "../model/strategies.rs"]
+mod strategies;
 mod uml;
 
 use std::env;
