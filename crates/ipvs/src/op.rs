@@ -29,7 +29,8 @@ pub enum Op {
     SetTimeouts(TimeoutChange),
     /// Starts a synchronisation daemon.
     StartDaemon(SyncDaemon),
-    /// Stops a synchronisation daemon.
+    /// Stops a synchronisation daemon. If it was started a moment ago and has not run yet, the kernel stops it without an
+    /// answer, and the outcome is [`ApplyError::Unknown`](crate::ApplyError::Unknown).
     StopDaemon(Role),
     /// Sets the counters of one service to zero, or of all.
     Zero(Option<ServiceKey>),

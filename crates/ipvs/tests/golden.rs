@@ -1,6 +1,7 @@
 //! Every message, byte for byte.
 
 #![cfg(target_endian = "little")]
+#![expect(clippy::unwrap_used, reason = "a test ends where it is wrong")]
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
@@ -246,6 +247,11 @@ fn replies_count_what_was_sent() {
     assert_eq!(
         (stats.connections, stats.packets_in, stats.bytes_in),
         (3, 3, 3 * 33)
+    );
+    assert_eq!((stats.packets_out, stats.bytes_out), (3, 3 * 61));
+    assert_eq!(
+        (stats.bytes_in_per_second, stats.bytes_out_per_second),
+        (12, 23)
     );
 }
 

@@ -379,6 +379,8 @@ fn daemons_and_mixed_versions_exclude_each_other() {
         .apply_one(Op::AddService(Service::new(web, Scheduler::RR)))
         .unwrap();
     client.apply_one(Op::StartDaemon(daemon())).unwrap();
+    // Stopped before it has run, it would be without an answer.
+    thread::sleep(Duration::from_millis(100));
     assert!(matches!(
         client.apply_one(mixed()),
         Err(ApplyError::Invalid)

@@ -1,6 +1,13 @@
 //! The client against a real kernel: this one, in a network namespace of its own, or, where it has no IPVS, a
 //! user-mode-linux kernel that this program boots with itself as the first process. Nothing of this machine is changed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where it is wrong"
+)]
+
 mod agree;
 mod cases;
 mod guest;

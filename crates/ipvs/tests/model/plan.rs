@@ -68,12 +68,11 @@ proptest! {
         let start = kernel_with(&before).snapshot().unwrap();
         let end = kernel_with(&after).snapshot().unwrap();
         for op in plan(&after, &start) {
-            match op {
-                Op::RemoveService(key) => prop_assert!(end.get(&key).is_none()),
-                Op::RemoveDestination(key, identity) => {
-                    prop_assert!(!end.get(&key).unwrap().destinations.contains_key(&identity));
-                }
-                _ => {}
+            if let Op::RemoveService(key) = op {
+                prop_assert!(end.get(&key).is_none());
+            }
+            if let Op::RemoveDestination(key, identity) = op {
+                prop_assert!(!end.get(&key).unwrap().destinations.contains_key(&identity));
             }
         }
     }
