@@ -1,5 +1,6 @@
 //! The kernel's IPVS, over a netlink socket.
 
+mod apply;
 mod blocking;
 pub(crate) mod errno;
 mod error;

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use locum_netlink::{Connection, Family, Limits, MAX_BATCH, Message, Request, RequestError};
+use locum_netlink::{Connection, Family, Limits, Message, Request, RequestError};
 
 use super::errno::ENOENT;
-use super::error::{ApplyError, QueryError};
+use super::error::QueryError;
 use super::transport::Transport;
-use crate::op::Op;
 use crate::table::{ActualService, Snapshot};
 use crate::types::{
     DestinationEntry, Info, ServiceEntry, ServiceKey, ServiceSettings, SyncDaemonEntry, Timeouts,
@@ -28,8 +27,8 @@ const MAX_SNAPSHOTS: usize = 4;
 /// [`AsyncClient`]: crate::AsyncClient
 #[derive(Debug)]
 pub struct Client<T = Connection> {
-    transport: T,
-    family: Option<u16>,
+    pub(super) transport: T,
+    pub(super) family: Option<u16>,
 }
 
 impl Client {
@@ -56,75 +55,6 @@ impl<T: Transport> Client<T> {
     #[cfg(feature = "fake")]
     pub const fn transport(&mut self) -> &mut T {
         &mut self.transport
-    }
-
-    /// Makes the changes in order, in batches, each of which has the [`Limits::timeout`] for itself.
-    ///
-    /// A change that the kernel refuses does not stop the later ones. When a batch's outcome is not known, or IPVS
-    /// cannot be reached or is forbidden, later batches are not attempted.
-    ///
-    /// # Errors
-    ///
-    /// One result for each change, in order.
-    pub fn apply(&mut self, ops: &[Op]) -> Vec<Result<(), ApplyError>> {
-        let mut outcomes = Vec::with_capacity(ops.len());
-        for batch in ops.chunks(MAX_BATCH) {
-            let first = outcomes.len();
-            match self.family() {
-                Ok(family) => outcomes.extend(self.apply_batch(family, batch)),
-                Err(error) => outcomes.push(Err(error.into())),
-            }
-            let made = outcomes.iter().skip(first);
-            if made
-                .filter_map(|o| o.as_ref().err())
-                .any(ApplyError::ends_the_batch)
-            {
-                break;
-            }
-        }
-        outcomes.resize_with(ops.len(), || Err(ApplyError::NotAttempted));
-        outcomes
-    }
-
-    fn apply_batch(&mut self, family: u16, ops: &[Op]) -> Vec<Result<(), ApplyError>> {
-        let requests: Vec<Request> = ops.iter().map(|op| request::encode(family, op)).collect();
-        let mut answers = self.transport.execute(&requests);
-        let stale: Vec<usize> = (0..)
-            .zip(&answers)
-            .filter(|(_, answer)| is_not_found(answer))
-            .map(|(index, _)| index)
-            .collect();
-        if !stale.is_empty()
-            && let Some(renewed) = self.renewed(family)
-        {
-            // The old number was nobody's: these requests never reached IPVS.
-            let again: Vec<&Op> = stale.iter().filter_map(|index| ops.get(*index)).collect();
-            let requests: Vec<Request> = again
-                .iter()
-                .map(|op| request::encode(renewed, op))
-                .collect();
-            for (index, answer) in stale.into_iter().zip(self.transport.execute(&requests)) {
-                if let Some(slot) = answers.get_mut(index) {
-                    *slot = answer;
-                }
-            }
-        }
-        let outcome = |(op, answer): (&Op, Result<_, _>)| match answer {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ApplyError::of(op, error)),
-        };
-        ops.iter().zip(answers).map(outcome).collect()
-    }
-
-    /// Makes one change.
-    ///
-    /// # Errors
-    ///
-    /// Any [`ApplyError`].
-    pub fn apply_one(&mut self, op: Op) -> Result<(), ApplyError> {
-        self.apply(&[op])
-            .pop()
-            .unwrap_or(Err(ApplyError::NotAttempted))
     }
 
     /// Every service with its destinations. Begins anew, a few times, when services changed meanwhile.
@@ -231,7 +161,7 @@ impl<T: Transport> Client<T> {
         Ok(reply::info(&self.get(request::info)?)?)
     }
 
-    fn family(&mut self) -> Result<u16, QueryError> {
+    pub(super) fn family(&mut self) -> Result<u16, QueryError> {
         if let Some(family) = self.family {
             return Ok(family);
         }
@@ -242,12 +172,6 @@ impl<T: Transport> Client<T> {
         let family = reply::family_id(&message.ok_or(DecodeError::Truncated)?)?;
         self.family = Some(family);
         Ok(family)
-    }
-
-    /// The family's number, if it is another one than `old` now.
-    fn renewed(&mut self, old: u16) -> Option<u16> {
-        self.family = None;
-        self.family().ok().filter(|family| *family != old)
     }
 
     fn get(&mut self, build: impl Fn(u16) -> Request) -> Result<Message, QueryError> {
@@ -280,10 +204,6 @@ impl<T: Transport> Client<T> {
         let messages = answer.unwrap_or(Err(RequestError::Unknown))?;
         Ok(messages.into_iter().next())
     }
-}
-
-fn is_not_found<M>(answer: &Result<M, RequestError>) -> bool {
-    matches!(answer, Err(error) if error.errno() == Some(ENOENT))
 }
 
 fn by_key(entries: &[ServiceEntry]) -> BTreeMap<ServiceKey, &ServiceSettings> {
