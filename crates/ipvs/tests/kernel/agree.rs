@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
-use crate::cases::client;
 use crate::strategies;
+use crate::support::client;
 
 /// The same cases each time: what differs between kernels should not differ between runs.
 fn runner(cases: u32) -> TestRunner {

@@ -4,13 +4,14 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, ExitCode};
-use std::{env, path::Path};
+use std::{env, path::Path, thread};
 
 use locum_netlink::{Connection, Family, Limits, Request};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
 use crate::harness::fail;
+use crate::uml::PATIENCE;
 
 /// Names the file that gets the results, and has [`END`] last when the tests ended.
 pub(crate) const REPORT: &str = "LOCUM_IPVS_REPORT";
@@ -24,9 +25,18 @@ const MODULES: &str = "/usr/lib/uml/modules";
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn run() -> ExitCode {
+    // Who booted this kernel may be gone: it ends all the same.
+    thread::spawn(|| {
+        thread::sleep(PATIENCE);
+        power_off()
+    });
     if let Err(error) = set_up().and_then(|()| test()) {
         fail(&format!("first process: {error}"));
     }
+    power_off()
+}
+
+fn power_off() -> ExitCode {
     rustix::fs::sync();
     match reboot(RebootCommand::PowerOff) {
         Ok(()) => ExitCode::SUCCESS,

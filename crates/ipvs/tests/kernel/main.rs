@@ -12,8 +12,11 @@ mod agree;
 mod cases;
 mod guest;
 mod harness;
+mod running;
 #[path = "../model/strategies.rs"]
 mod strategies;
+mod support;
+mod table;
 mod uml;
 
 use std::env;
@@ -24,9 +27,15 @@ use locum_ipvs::{Client, Limits};
 /// Tells the program that it is in a network namespace of its own.
 const INSIDE: &str = "LOCUM_IPVS_INSIDE";
 
+/// Tells the program that it is to be refused.
+const NOBODY: &str = "LOCUM_IPVS_NOBODY";
+
 fn main() -> ExitCode {
     if process::id() == 1 {
         guest::run()
+    } else if env::var_os(NOBODY).is_some() {
+        running::ask_without_privilege();
+        ExitCode::SUCCESS
     } else if env::var_os(INSIDE).is_some() {
         harness::run(env::args().skip(1))
     } else if env::args().any(|argument| argument == "--list") {

@@ -21,28 +21,27 @@ const MISSING: &str = "this kernel has no IPVS, and there is no user-mode-linux,
     Install it: apt-get install --no-install-recommends user-mode-linux kmod ipvsadm";
 
 /// A boot takes 5 seconds, the tests about as long; a busy machine many times that.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
-    let programs = [KERNEL, "modprobe", "ipvsadm"];
-    if programs.into_iter().any(|program| find(program).is_none()) {
+    let (Some(kernel), Some(_), Some(_)) = (find(KERNEL), find("modprobe"), find("ipvsadm")) else {
         return fail(MISSING);
-    }
-    match boot(arguments) {
+    };
+    match boot(&kernel, arguments) {
         Ok(code) => code,
         Err(error) => fail(&format!("{KERNEL}: {error}")),
     }
 }
 
-fn boot(arguments: impl IntoIterator<Item = String>) -> io::Result<ExitCode> {
+fn boot(kernel: &Path, arguments: impl IntoIterator<Item = String>) -> io::Result<ExitCode> {
     let directory = tempfile::tempdir()?;
     let console = directory.path().join("console");
     let report = directory.path().join("report");
     let program = env::current_exe()?;
     let arguments: Vec<String> = arguments.into_iter().collect();
-    let mut kernel = Command::new(KERNEL)
+    let mut kernel = Command::new(kernel)
         .args([
             "mem=256M",
             "root=/dev/root",
