@@ -18,6 +18,7 @@ pub(crate) const CASES: &[(&str, fn())] = cases![
     running::timeouts_change_one_by_one,
     running::packets_are_counted_and_zeroed,
     table::many_batches_go_through,
+    table::what_nothing_here_can_say_survives,
     agree::changes_end_as_in_the_fake_kernel,
     agree::plans_lead_from_table_to_table,
     running::the_async_client_works_in_another_namespace,

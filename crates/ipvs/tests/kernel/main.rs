@@ -10,6 +10,8 @@
 
 mod agree;
 mod cases;
+#[path = "../model/foreign.rs"]
+mod foreign;
 mod guest;
 mod harness;
 mod running;

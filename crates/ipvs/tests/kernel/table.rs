@@ -6,7 +6,9 @@ use std::num::NonZeroU16;
 use std::process::{Command, Stdio};
 
 use locum_ipvs::*;
+use locum_netlink::Family;
 
+use crate::foreign;
 use crate::support::{client, direct, ipvsadm, mark, masquerade, seconds, tcp, tunnel, udp, write};
 
 /// Without order: the kernel's is that of its hash table.
@@ -178,4 +180,9 @@ pub(crate) fn many_batches_go_through() {
     assert_eq!(plan(&table, &client.snapshot().unwrap()), []);
     write(&mut client, &Table::new());
     assert_eq!(client.services().unwrap(), []);
+}
+
+pub(crate) fn what_nothing_here_can_say_survives() {
+    let mut connection = Connection::open(Family::Generic, Limits::default()).unwrap();
+    foreign::survives(&mut connection, &mut client());
 }

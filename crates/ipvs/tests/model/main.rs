@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod foreign;
 mod plan;
 mod strategies;
 mod types;

@@ -1,13 +1,16 @@
 //! What is written is read again, and no bytes make a reader panic.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use locum_ipvs::fake::Kernel;
 use locum_ipvs::wire::{reply, request};
 use locum_ipvs::{Client, IpFamily, Op, Transport};
-use locum_netlink::{Message, Request};
+use locum_netlink::{Message, Request, RequestError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::strategies;
+use crate::{foreign, strategies};
 
 fn read_all(message: &Message) {
     let _ = reply::family_id(message);
@@ -72,4 +75,24 @@ proptest! {
         read_all(&Message::new(30, bytes.clone()));
         let _ = Kernel::new().execute(&[Request::new(30, 0).header(&bytes)]);
     }
+}
+
+/// Two ways to the same fake kernel.
+struct Shared(Rc<RefCell<Kernel>>);
+
+impl Transport for Shared {
+    fn execute(&mut self, requests: &[Request]) -> Vec<Result<Vec<Message>, RequestError>> {
+        self.0.borrow_mut().execute(requests)
+    }
+
+    fn dump(&mut self, request: &Request) -> Result<Vec<Message>, RequestError> {
+        self.0.borrow_mut().dump(request)
+    }
+}
+
+#[test]
+fn what_nothing_here_can_say_survives() {
+    let kernel = Rc::new(RefCell::new(Kernel::new()));
+    let mut client = Client::new(Shared(Rc::clone(&kernel)));
+    foreign::survives(&mut Shared(kernel), &mut client);
 }
