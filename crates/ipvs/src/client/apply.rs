@@ -10,7 +10,7 @@ use crate::op::Op;
 use crate::wire::request;
 
 impl<T: Transport> Client<T> {
-    /// Makes the changes in order, in batches, each of which has the [`Limits::timeout`] for itself.
+    /// Makes the changes in order, in batches, each of which has the [`Limits::timeout`](crate::Limits::timeout) for itself.
     ///
     /// A change that the kernel refuses does not stop the later ones. When a batch's outcome is not known, or IPVS
     /// cannot be reached or is forbidden, later batches are not attempted.

@@ -6,7 +6,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, ExitCode};
 use std::{env, path::Path, thread};
 
-use locum_netlink::{Connection, Family, Limits, Request};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
@@ -48,8 +47,7 @@ fn set_up() -> io::Result<()> {
     for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")] {
         mount(kind, target, kind, MountFlags::empty(), None)?;
     }
-    find_modules(Path::new("/run/modules"))?;
-    set_loopback_up()
+    find_modules(Path::new("/run/modules"))
 }
 
 /// The machine's /lib/modules may be of another kernel: ours are looked for elsewhere.
@@ -66,18 +64,6 @@ fn find_modules(root: &Path) -> io::Result<()> {
     )?;
     fs::set_permissions(&loader, Permissions::from_mode(0o755))?;
     fs::write("/proc/sys/kernel/modprobe", loader.display().to_string())
-}
-
-fn set_loopback_up() -> io::Result<()> {
-    const RTM_NEWLINK: u16 = 16;
-    // struct ifinfomsg: interface 1, flags IFF_UP, change IFF_UP.
-    let header = [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
-    let request = Request::new(RTM_NEWLINK, 0).header(&header);
-    let mut connection = Connection::open(Family::Route, Limits::default())?;
-    let answers = connection.execute(&[request]);
-    answers
-        .into_iter()
-        .try_for_each(|answer| answer.map(drop).map_err(io::Error::other))
 }
 
 /// The tests run in a process of their own, whose output is the report.

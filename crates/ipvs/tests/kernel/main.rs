@@ -21,10 +21,11 @@ mod support;
 mod table;
 mod uml;
 
-use std::env;
 use std::process::{self, Command, ExitCode};
+use std::{env, io};
 
 use locum_ipvs::{Client, Limits};
+use locum_netlink::{Connection, Family, Request};
 
 /// Tells the program that it is in a network namespace of its own.
 const INSIDE: &str = "LOCUM_IPVS_INSIDE";
@@ -39,7 +40,10 @@ fn main() -> ExitCode {
         running::ask_without_privilege();
         ExitCode::SUCCESS
     } else if env::var_os(INSIDE).is_some() {
-        harness::run(env::args().skip(1))
+        match set_loopback_up() {
+            Ok(()) => harness::run(env::args().skip(1)),
+            Err(error) => harness::fail(&format!("lo: {error}")),
+        }
     } else if env::args().any(|argument| argument == "--list") {
         harness::list()
     } else if Client::open(Limits::default()).is_ok_and(|mut client| client.info().is_ok()) {
@@ -64,4 +68,17 @@ fn in_own_namespace() -> ExitCode {
         Ok(_) => ExitCode::FAILURE,
         Err(error) => harness::fail(&format!("unshare --net: {error}")),
     }
+}
+
+/// In a new kernel or namespace it is down.
+fn set_loopback_up() -> io::Result<()> {
+    const RTM_NEWLINK: u16 = 16;
+    // struct ifinfomsg: interface 1, flags IFF_UP, change IFF_UP.
+    let header = [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
+    let request = Request::new(RTM_NEWLINK, 0).header(&header);
+    let mut connection = Connection::open(Family::Route, Limits::default())?;
+    let answers = connection.execute(&[request]);
+    answers
+        .into_iter()
+        .try_for_each(|answer| answer.map(drop).map_err(io::Error::other))
 }
