@@ -73,6 +73,25 @@ pub(crate) const LAB: [Need; 2] = [
     },
 ];
 
+/// What the tests of IPVS need, which boot a kernel that has it where this one has not.
+pub(crate) const IPVS: [Need; 3] = [
+    Need {
+        program: "linux.uml",
+        package: "user-mode-linux",
+        why: "a Linux with IPVS that runs as a process",
+    },
+    Need {
+        program: "modprobe",
+        package: "kmod",
+        why: "loads its modules",
+    },
+    Need {
+        program: "ipvsadm",
+        package: "ipvsadm",
+        why: "what our table is compared with",
+    },
+];
+
 /// Installing keepalived starts it if this file exists, and only then: its unit and its init script
 /// both have that condition, and the package ships no such file.
 const KEEPALIVED_CONF: &str = "/etc/keepalived/keepalived.conf";
@@ -93,7 +112,7 @@ pub(crate) fn ensure(needs: &[Need], consent: Consent) -> anyhow::Result<()> {
     println!("Missing on this machine:");
     missing
         .iter()
-        .for_each(|need| println!("  {:<12} {}", need.package, need.why));
+        .for_each(|need| println!("  {:<15} {}", need.package, need.why));
     if which("apt-get").is_none() {
         bail!("only Debian and Ubuntu are known here (no apt-get): install these yourself");
     }

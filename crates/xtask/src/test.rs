@@ -15,8 +15,9 @@ use crate::{
 
 /// Run every test and every example in the documentation.
 ///
-/// Installs keepalived and iproute2 if they are missing (asks first), then runs `cargo test` over
-/// the workspace with all features. Lab tests run as root in network namespaces of their own.
+/// Installs what is missing of iproute2, keepalived, user-mode-linux, kmod and ipvsadm (asks first),
+/// then runs `cargo test` over the workspace with all features. Lab tests run as root in network
+/// namespaces of their own; those of IPVS boot a kernel that has it, where this one has not.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 /// The one way tests are run, here and in CI.
 pub(crate) fn step(steps: &mut Steps, consent: Consent, filter: Option<&str>) {
     steps.step("test", || {
-        needs::ensure(&needs::LAB, consent)?;
+        needs::ensure(&[&needs::LAB[..], &needs::IPVS].concat(), consent)?;
         let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
         // One test at a time: those of the lab measure milliseconds, and two cores are all CI has.
         let mut cmd = Cmd::cargo("test --workspace --all-features --no-fail-fast")
