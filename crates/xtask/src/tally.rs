@@ -25,6 +25,11 @@ impl Tally {
             self.failures.push(name.to_owned());
         }
     }
+
+    /// No test ran: whatever else happened, nothing was tested.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.passed == 0 && self.failed == 0
+    }
 }
 
 /// The number before `word` in "ok. 12 passed; 0 failed; …".
@@ -72,5 +77,14 @@ mod tests {
             tally.to_string(),
             "13 passed, 1 failed, 1 ignored\n                    wire::rejects_a_zero_vrid"
         );
+    }
+
+    #[test]
+    fn binaries_without_a_matching_test_are_nothing() {
+        let mut tally = Tally::default();
+        tally.see("test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out");
+        assert!(tally.is_empty());
+        tally.see("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert!(!tally.is_empty());
     }
 }

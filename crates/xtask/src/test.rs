@@ -47,6 +47,7 @@ pub(crate) fn step(steps: &mut Steps, consent: Consent, filter: Option<&str>) {
         let mut tally = Tally::default();
         let result = cmd.run_seeing(|line| tally.see(line));
         match result {
+            Ok(()) if tally.is_empty() => bail!("no test has such a name"),
             Ok(()) => Ok(tally.to_string()),
             Err(error) => bail!("{error}; {tally}"),
         }
