@@ -5,14 +5,7 @@ use std::process::Command;
 use locum_lab::wait_until;
 
 use crate::Result;
-use crate::site::{Form, Member, PATIENCE, Program, Router, Site};
-
-fn director(member: &Member) -> Result<&locum_lab::Director> {
-    match member {
-        Member::Director(director) => Ok(director),
-        Member::Keepalived(_) => Err("not a director".into()),
-    }
-}
+use crate::site::{Form, PATIENCE, Program, Router, Site};
 
 #[test]
 fn an_address_that_somebody_removes_is_put_back_and_counted() -> Result {
@@ -25,7 +18,7 @@ fn an_address_that_somebody_removes_is_put_back_and_counted() -> Result {
     }
     site.wait_owner(1, &router)?;
     let restored = || {
-        let status = director(&member).ok()?.status().ok()?;
+        let status = member.director().ok()?.status().ok()?;
         status
             .pointer("/routers/0/counters/addresses_restored")?
             .as_u64()
@@ -44,7 +37,7 @@ fn an_address_of_the_administrator_is_not_touched() -> Result {
         site.host(1)?.ip(&format!("address add {net} dev eth0"))?;
     }
     let member = site.start(1, Program::Director, &router)?;
-    let log = director(&member)?.child().log().clone();
+    let log = member.director()?.child().log().clone();
     log.wait_for("was not put there by us", PATIENCE)?;
     member.stop()?;
     assert_eq!(

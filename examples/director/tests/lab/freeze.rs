@@ -2,36 +2,10 @@
 
 use std::time::Duration;
 
-use locum_lab::{Host, Prober, Signal, wait_until};
+use locum_lab::{Host, Signal, wait_until};
 
 use crate::Result;
-use crate::site::{Form, GRANULARITY, Member, Program, Router, Site};
-
-struct Pair {
-    site: Site,
-    high: Router,
-    prober: Prober,
-    _members: [Member; 2],
-}
-
-fn pair() -> Result<Pair> {
-    let site = Site::new(2)?;
-    let (high, low) = (
-        Router::new(Form::V3).priority(150),
-        Router::new(Form::V3).priority(100),
-    );
-    let second = site.start(2, Program::Director, &low)?;
-    let first = site.start(1, Program::Director, &high)?;
-    site.wait_owner(1, &high)?;
-    let prober = site.probe(&high)?;
-    site.wait_answer(&prober, 1)?;
-    Ok(Pair {
-        site,
-        high,
-        prober,
-        _members: [first, second],
-    })
-}
+use crate::site::{GRANULARITY, Pair};
 
 /// Stops every process on the hosts for `length`, then lets them go on.
 fn freeze(hosts: &[&Host], length: Duration) -> Result {
@@ -44,12 +18,6 @@ fn freeze(hosts: &[&Host], length: Duration) -> Result {
         host.signal_all(Signal::Cont)?;
     }
     Ok(())
-}
-
-/// The better one is master, alone, and the client reaches it.
-fn is_whole_again(pair: &Pair) -> Result {
-    pair.site.wait_owner(1, &pair.high)?;
-    pair.site.wait_answer(&pair.prober, 1)
 }
 
 fn nothing_was_lost_since(pair: &Pair, from: Duration) {
@@ -65,50 +33,50 @@ fn nothing_was_lost_since(pair: &Pair, from: Duration) {
 
 #[test]
 fn of_the_master_shorter_than_the_lease_loses_nothing() -> Result {
-    let pair = pair()?;
+    let pair = Pair::start()?;
     let from = pair.prober.elapsed();
     freeze(&[pair.site.host(1)?], Duration::from_secs(1))?;
-    is_whole_again(&pair)?;
+    pair.is_whole_again()?;
     nothing_was_lost_since(&pair, from);
     Ok(())
 }
 
 #[test]
 fn of_the_backup_shorter_than_the_lease_loses_nothing() -> Result {
-    let pair = pair()?;
+    let pair = Pair::start()?;
     let from = pair.prober.elapsed();
     freeze(&[pair.site.host(2)?], Duration::from_secs(1))?;
-    is_whole_again(&pair)?;
+    pair.is_whole_again()?;
     nothing_was_lost_since(&pair, from);
     Ok(())
 }
 
 #[test]
 fn of_both_shorter_than_the_lease_loses_nothing() -> Result {
-    let pair = pair()?;
+    let pair = Pair::start()?;
     let from = pair.prober.elapsed();
     freeze(
         &[pair.site.host(1)?, pair.site.host(2)?],
         Duration::from_secs(1),
     )?;
-    is_whole_again(&pair)?;
+    pair.is_whole_again()?;
     nothing_was_lost_since(&pair, from);
     Ok(())
 }
 
 #[test]
 fn of_the_master_longer_than_the_lease_ends_with_one_owner() -> Result {
-    let pair = pair()?;
+    let pair = Pair::start()?;
     freeze(&[pair.site.host(1)?], pair.high.lease() + GRANULARITY * 2)?;
-    is_whole_again(&pair)
+    pair.is_whole_again()
 }
 
 #[test]
 fn of_both_longer_than_the_lease_ends_with_one_owner() -> Result {
-    let pair = pair()?;
+    let pair = Pair::start()?;
     freeze(
         &[pair.site.host(1)?, pair.site.host(2)?],
         pair.high.lease() + GRANULARITY * 2,
     )?;
-    is_whole_again(&pair)
+    pair.is_whole_again()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use locum_lab::wait_until;
 
 use crate::Result;
-use crate::site::{Form, Member, PATIENCE, Program, Router, Site};
+use crate::site::{Form, PATIENCE, Program, Router, Site};
 
 /// Two programs through start, take-over on death, preemption, priority 0 and nopreempt. The better one is on router 1.
 fn life_of_a_pair(form: Form, better: Program, other: Program) -> Result {
@@ -139,9 +139,7 @@ fn another_password_is_another_router() -> Result {
         PATIENCE,
         || site.owners_of(router.vip()).len() == 2,
     )?;
-    let Member::Director(one) = one else {
-        return Err("not a director".into());
-    };
+    let one = one.director()?;
     let refused = || -> Option<u64> {
         let status = one.status().ok()?;
         let counters = status.pointer("/routers/0/counters")?.as_object()?;

@@ -207,6 +207,13 @@ pub(crate) enum Member {
 }
 
 impl Member {
+    pub(crate) fn director(&self) -> Result<&Director> {
+        match self {
+            Self::Director(director) => Ok(director),
+            Self::Keepalived(_) => Err("not a director".into()),
+        }
+    }
+
     /// Asks it to stop and waits until it has.
     pub(crate) fn stop(&self) -> Result {
         match self {
@@ -349,5 +356,42 @@ impl Site {
         let mac = self.host(number)?.mac("eth0");
         prober.wait_answered(prober.elapsed(), mac, PATIENCE)?;
         Ok(())
+    }
+}
+
+/// Two directors, priorities 150 and 100 at 100 ms adverts, the better one on router 1 and master; and a client that
+/// probes the address.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) site: Site,
+    pub(crate) high: Router,
+    pub(crate) prober: Prober,
+    _members: [Member; 2],
+}
+
+impl Pair {
+    pub(crate) fn start() -> Result<Self> {
+        let site = Site::new(2)?;
+        let (high, low) = (
+            Router::new(Form::V3).priority(150),
+            Router::new(Form::V3).priority(100),
+        );
+        let second = site.start(2, Program::Director, &low)?;
+        let first = site.start(1, Program::Director, &high)?;
+        site.wait_owner(1, &high)?;
+        let prober = site.probe(&high)?;
+        site.wait_answer(&prober, 1)?;
+        Ok(Self {
+            site,
+            high,
+            prober,
+            _members: [first, second],
+        })
+    }
+
+    /// The better one is master, alone, and the client reaches it.
+    pub(crate) fn is_whole_again(&self) -> Result {
+        self.site.wait_owner(1, &self.high)?;
+        self.site.wait_answer(&self.prober, 1)
     }
 }
