@@ -124,6 +124,21 @@ pub(crate) fn daemons_start_and_stop() {
     assert_eq!(client.daemons().unwrap(), []);
 }
 
+/// Stopped before its thread has run, a daemon is stopped without an answer. Where threads of the kernel cannot be
+/// seen, this only takes its time.
+fn wait_until_daemon_runs() {
+    let sleeps = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        stat.contains("(ipvs-m:") && stat.contains(") S ")
+    };
+    for _ in 0..200 {
+        if fs::read_dir("/proc").unwrap().flatten().any(sleeps) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 pub(crate) fn daemons_and_mixed_versions_exclude_each_other() {
     let mut client = client();
     let web = tcp("192.0.2.10:80");
@@ -133,8 +148,7 @@ pub(crate) fn daemons_and_mixed_versions_exclude_each_other() {
         .apply_one(Op::AddService(Service::new(web, Scheduler::RR)))
         .unwrap();
     client.apply_one(Op::StartDaemon(daemon())).unwrap();
-    // Stopped before it has run, it would be without an answer.
-    thread::sleep(Duration::from_millis(100));
+    wait_until_daemon_runs();
     assert!(matches!(
         client.apply_one(mixed()),
         Err(ApplyError::Invalid)
