@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod check;
+#[cfg(feature = "dns")]
+pub mod dns;
+#[cfg(feature = "exec")]
+pub mod exec;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "icmp")]
+pub mod icmp;
+mod runner;
+mod schedule;
+pub mod socket;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod tracker;
+
+pub use self::check::{BodyFault, CheckError, HealthCheck, Pass};
+pub use self::runner::{Class, Probe, Report, Subscriber, Subscription};
+pub use self::schedule::{Timing, TimingError};
+pub use self::socket::SocketOptions;
+pub use self::tracker::Health;
