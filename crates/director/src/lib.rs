@@ -12,6 +12,7 @@ mod journal;
 mod logging;
 mod report;
 mod signals;
+pub mod site;
 pub mod status;
 mod supervisor;
 mod table;
