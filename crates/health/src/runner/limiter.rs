@@ -149,3 +149,97 @@ const fn is_expensive(ticket: Ticket) -> bool {
         Class::Plain => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::runner::clock;
+    use crate::schedule::{Phase, Schedule, Timing};
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Enter(u8, Class),
+        Leave(usize),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let class = prop_oneof![Just(Class::Plain), Just(Class::Expensive)];
+        prop_oneof![
+            3 => (0_u8..6, class).prop_map(|(address, class)| Op::Enter(address, class)),
+            2 => any::<usize>().prop_map(Op::Leave),
+        ]
+    }
+
+    fn ids() -> Vec<ProbeId> {
+        let target = SocketAddr::from(([192, 0, 2, 1], 80));
+        let now = clock::now();
+        let mut schedule = Schedule::new(now);
+        let timing = Timing::new(Duration::from_secs(1), Duration::from_secs(1)).unwrap();
+        let mut add = |_| schedule.insert(now, Phase::new(0, target, ""), timing, Duration::ZERO);
+        (0..300).map(&mut add).collect()
+    }
+
+    proptest! {
+        /// No cap is passed, who wants the same goes in order, and all get in at last.
+        #[test]
+        fn caps_hold_and_all_get_in(
+            (in_flight, per_target, expensive) in (1_usize..12, 1_usize..5, 1_usize..5),
+            ops in prop::collection::vec(op(), 0..300),
+        ) {
+            let limit = |number| NonZeroUsize::new(number).unwrap();
+            let mut limiter = Limiter::new(RunnerLimits {
+                in_flight: limit(in_flight),
+                per_target: limit(per_target),
+                expensive: limit(expensive),
+            });
+            let ids = ids();
+            let mut inside: Vec<Ticket> = Vec::new();
+            let mut waiting: Vec<Ticket> = Vec::new();
+            for (op, id) in ops.into_iter().zip(ids) {
+                match op {
+                    Op::Enter(address, class) => {
+                        let address = IpAddr::from([192, 0, 2, address]);
+                        let ticket = Ticket { id, address, class };
+                        waiting.push(ticket);
+                        limiter.enter(ticket);
+                    }
+                    Op::Leave(at) if !inside.is_empty() => {
+                        let ticket = inside.remove(at % inside.len());
+                        limiter.leave(ticket);
+                    }
+                    Op::Leave(_) => {}
+                }
+                while let Some(ticket) = limiter.poll_ready() {
+                    let same = |other: &&Ticket| (other.address, other.class) == (ticket.address, ticket.class);
+                    prop_assert_eq!(waiting.iter().find(same), Some(&ticket), "in order");
+                    waiting.retain(|other| *other != ticket);
+                    inside.push(ticket);
+                }
+
+                let mut targets: BTreeMap<IpAddr, usize> = BTreeMap::new();
+                for ticket in &inside {
+                    *targets.entry(ticket.address).or_default() += 1;
+                }
+                let dear = inside.iter().filter(|ticket| is_expensive(**ticket)).count();
+                prop_assert!(inside.len() <= in_flight);
+                prop_assert!(dear <= expensive);
+                prop_assert!(targets.values().all(|count| *count <= per_target));
+                prop_assert_eq!(limiter.inside(), inside.len());
+                prop_assert_eq!(limiter.queued(), waiting.len());
+            }
+            // All get in, if those inside go on leaving.
+            while let Some(ticket) = inside.pop() {
+                limiter.leave(ticket);
+                inside.extend(std::iter::from_fn(|| limiter.poll_ready()));
+            }
+            prop_assert_eq!(limiter.queued(), 0);
+            prop_assert!(limiter.targets.is_empty());
+        }
+    }
+}
