@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
+#[cfg(any(feature = "dns", feature = "icmp"))]
+mod datagram;
 #[cfg(feature = "dns")]
 pub mod dns;
 #[cfg(feature = "exec")]
@@ -9,6 +11,8 @@ pub mod exec;
 pub mod http;
 #[cfg(feature = "icmp")]
 pub mod icmp;
+#[cfg(any(feature = "dns", feature = "icmp"))]
+mod random;
 mod runner;
 mod schedule;
 pub mod socket;
@@ -19,7 +23,10 @@ pub mod tls;
 mod tracker;
 
 pub use self::check::{BodyFault, CheckError, HealthCheck, Pass};
-pub use self::runner::{Class, Probe, Report, Subscriber, Subscription};
-pub use self::schedule::{Timing, TimingError};
+pub use self::runner::{
+    Class, Counts, Probe, Report, Runner, RunnerLimits, Stopped, Subscriber, SubscriberStatus,
+    Subscription, Totals,
+};
+pub use self::schedule::{Pace, Phase, ProbeId, Schedule, Timing, TimingError};
 pub use self::socket::SocketOptions;
-pub use self::tracker::Health;
+pub use self::tracker::{Health, Tracker, Verdict};
