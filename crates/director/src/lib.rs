@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod capability;
+mod checker;
 pub mod cli;
 pub mod client;
 mod clock;
@@ -10,14 +11,7 @@ mod director;
 mod fault;
 mod journal;
 mod logging;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the driver of the pools is not there yet"
-    )
-)]
+mod notify;
 mod pool;
 mod report;
 mod signals;

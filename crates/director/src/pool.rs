@@ -176,6 +176,11 @@ impl Pools {
         self.keys.contains(key) || self.departing.contains_key(key) || self.former.contains(key)
     }
 
+    /// Entries of the kernel that an earlier run left, and that may still finish their connections.
+    pub(crate) fn leftovers(&self) -> BTreeSet<(ServiceKey, DestinationKey)> {
+        self.leftovers.keys().copied().collect()
+    }
+
     /// What becomes of an entry that is in a service of ours but not in the table that should be.
     pub(crate) fn removal(&self, key: &ServiceKey, destination: &DestinationKey) -> Removal {
         if self.leftovers.contains_key(&(*key, *destination)) {
