@@ -10,6 +10,15 @@ mod director;
 mod fault;
 mod journal;
 mod logging;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the driver of the pools is not there yet"
+    )
+)]
+mod pool;
 mod report;
 mod signals;
 pub mod site;
