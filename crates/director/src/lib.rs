@@ -6,10 +6,13 @@ pub mod client;
 mod clock;
 pub mod config;
 mod control;
+mod diff;
 mod director;
+mod doctor;
 mod fault;
 mod journal;
 mod logging;
+mod machine;
 #[cfg_attr(
     not(test),
     expect(
@@ -19,11 +22,13 @@ mod logging;
     )
 )]
 mod pool;
+mod real_server;
 mod report;
 mod signals;
 pub mod site;
 pub mod status;
 mod supervisor;
+mod sysctl;
 mod table;
 mod words;
 
