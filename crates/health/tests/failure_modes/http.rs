@@ -40,7 +40,7 @@ async fn the_request_is_complete() {
     assert_eq!(
         requests.all(),
         [format!(
-            "GET / HTTP/1.1\r\nUser-Agent: locum-health/{version}\r\nConnection: close\r\nHost: {target}\r\n\r\n"
+            "GET / HTTP/1.1\r\nUser-Agent: locum-health/{version}\r\nHost: {target}\r\n\r\n"
         )]
     );
 }
@@ -55,7 +55,7 @@ async fn the_request_is_as_set() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     assert_eq!(http(config, target).await.unwrap(), Pass::new());
-    let headers = "X-Probe: 1\r\nUser-Agent: me\r\nHost: www.test\r\nConnection: close\r\n\r\n";
+    let headers = "X-Probe: 1\r\nUser-Agent: me\r\nHost: www.test\r\n\r\n";
     assert_eq!(
         requests.all(),
         [

@@ -122,6 +122,20 @@ async fn many_probes_leave_no_port_in_use() {
 }
 
 #[tokio::test]
+async fn nobody_is_woken_where_nobody_speaks() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let target = listener.local_addr().unwrap();
+    let mut accepted = 0;
+    for _ in 0..100 {
+        tcp(TcpConfig::default(), target).await.unwrap();
+        // The kernel does acknowledge after a while, if this process was kept from going on.
+        accepted += i32::from(listener.accept().is_ok());
+    }
+    assert!(accepted < 50, "{accepted}");
+}
+
+#[tokio::test]
 async fn a_probe_given_up_resets_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
