@@ -208,20 +208,19 @@ fn misplaced(section: &mut Section<'_>, type_entry: &Entry<'_>, report: &mut Rep
                 continue;
             };
             let message = format!("`{key}` in a check of type \"{own}\"");
+            let help = match types {
+                [one] => format!("remove it: only \"{one}\" has it"),
+                [one, other] => format!("remove it: only \"{one}\" and \"{other}\" have it"),
+                _ => format!("remove it: \"{own}\" has none"),
+            };
             let wrong = entry.wrong(message, "would have no effect");
             report.add(
                 wrong
                     .related(type_entry.span.clone(), "of this type")
-                    .help(format!("remove it: only {} has it", either(types))),
+                    .help(help),
             );
         }
     }
-}
-
-/// `"a"`, or `"a" or "b"`.
-fn either(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    quoted.join(" or ")
 }
 
 fn probed_address(entry: &Entry<'_>, report: &mut Report) -> Option<std::net::IpAddr> {

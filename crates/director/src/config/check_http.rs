@@ -108,7 +108,9 @@ fn headers(entry: &Entry<'_>, places: &mut Places, report: &mut Report) -> Vec<(
             span: name.span(),
             ..place.clone()
         };
-        let Some(text) = place.string("1", report) else {
+        let Some(text) = value.get_ref().as_str() else {
+            let wrong = place.wrong("the value of a header is a string", "this is none");
+            report.add(wrong.help(format!("write it in quotes, as in {example}")));
             continue;
         };
         let name: &str = name.get_ref();

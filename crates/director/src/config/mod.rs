@@ -91,7 +91,8 @@ pub struct VirtualRouter {
 }
 
 /// Reads the configuration `text`; `name` is what the file is called in messages, and `read` gives the content of
-/// a file it refers to, relative to wherever `read` takes names from.
+/// a file it refers to, relative to wherever `read` takes names from. Certificates, programs and users of checks and
+/// notifications are looked up on this machine: they must be there.
 ///
 /// # Errors
 ///

@@ -66,6 +66,14 @@ pub(super) fn command(entry: &Entry<'_>, report: &mut Report) -> Option<(PathBuf
         }
         return None;
     };
+    if let Some((_, place)) = elements.iter().find(|(text, _)| text.contains('\0')) {
+        let wrong = place.wrong(
+            "no argument can have a byte 0",
+            "the kernel would end it there",
+        );
+        report.add(wrong.help("remove it"));
+        return None;
+    }
     let Err(error) = Program::new(*program, None) else {
         let arguments = arguments.iter().map(|&(text, _)| text.to_owned());
         return Some((PathBuf::from(program), arguments.collect()));
