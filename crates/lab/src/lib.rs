@@ -14,6 +14,7 @@ mod privilege;
 mod prober;
 mod random;
 mod sys;
+mod web;
 
 pub use self::capture::{Advert, Capture, Frame};
 pub use self::child::{Child, Signal};
@@ -27,3 +28,7 @@ pub use self::peer::director::Director;
 pub use self::peer::keepalived::{self, Keepalived};
 pub use self::privilege::require_privileges;
 pub use self::prober::{Outage, ProbeConfig, ProbeReport, Prober, Responder, Snapshot, Stall};
+pub use self::web::{
+    ConnectionReport, Exchange, Failure, LoadClient, LoadConfig, LoadReport, LongConnection,
+    WebServer,
+};
