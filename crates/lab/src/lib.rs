@@ -6,6 +6,7 @@ mod clock;
 mod error;
 pub mod failover;
 mod host;
+pub mod kernel;
 mod lan;
 mod log;
 mod mac;
