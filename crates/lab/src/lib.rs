@@ -14,6 +14,7 @@ mod peer;
 mod privilege;
 mod prober;
 mod random;
+pub mod site;
 mod sys;
 mod web;
 
