@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use locum_ipvs::{
     Client, Destination, Limits, Scheduler, Service, ServiceKey, Snapshot, Table, Tunnel, plan,
 };
 
-use super::{Method, Site};
+use super::{INTERFACE, Method, Site};
 use crate::{LabError, wait_until};
 
 impl Site {
@@ -122,8 +123,13 @@ impl Site {
     pub fn add_addresses(&self, director: u8) -> Result<(), LabError> {
         for number in 1..=self.config.services {
             for address in self.config.virtual_addresses(number) {
+                // Deprecated, else IPv6 would send from it, which a tunnel's end that has it too refuses.
+                let lifetime = match address {
+                    IpNet::V4(_) => "",
+                    IpNet::V6(_) => " preferred_lft 0",
+                };
                 let host = self.director(director);
-                host.ip(&format!("address add {address} dev {}", super::INTERFACE))?;
+                host.ip(&format!("address add {address} dev {INTERFACE}{lifetime}"))?;
             }
         }
         Ok(())
