@@ -51,6 +51,7 @@ pub struct SiteConfig {
     check: Check,
     check_interval: Duration,
     scheduler: String,
+    router_keys: String,
     ipvs_keys: String,
     service_keys: String,
 }
@@ -68,6 +69,7 @@ impl SiteConfig {
             check: Check::Http,
             check_interval: Duration::from_millis(500),
             scheduler: "rr".to_owned(),
+            router_keys: String::new(),
             ipvs_keys: String::new(),
             service_keys: String::new(),
         }
@@ -107,6 +109,13 @@ impl SiteConfig {
     #[must_use]
     pub fn scheduler(mut self, scheduler: &str) -> Self {
         scheduler.clone_into(&mut self.scheduler);
+        self
+    }
+
+    /// More lines for each `[[virtual_router]]` of the directors' configuration.
+    #[must_use]
+    pub fn router_keys(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.router_keys);
         self
     }
 
@@ -201,11 +210,12 @@ impl SiteConfig {
         let _written = writeln!(
             text,
             "[[virtual_router]]\nname = \"site{service}\"\ninterface = \"{INTERFACE}\"\nvrid = {}\n\
-             priority = {}\nadvert_interval = \"{}ms\"\naddresses = [{}]\n",
+             priority = {}\nadvert_interval = \"{}ms\"\naddresses = [{}]\n{}",
             VRID.saturating_add(service.saturating_sub(1)),
             if number == service { 150 } else { 100 },
             self.advert_interval.as_millis(),
-            addresses.join(", ")
+            addresses.join(", "),
+            self.router_keys
         );
     }
 
