@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
+#[cfg(any(feature = "dns", feature = "icmp"))]
+mod datagram;
 #[cfg(feature = "dns")]
 pub mod dns;
 #[cfg(feature = "exec")]
@@ -9,6 +11,8 @@ pub mod exec;
 pub mod http;
 #[cfg(feature = "icmp")]
 pub mod icmp;
+#[cfg(any(feature = "dns", feature = "icmp"))]
+mod random;
 mod runner;
 mod schedule;
 pub mod socket;

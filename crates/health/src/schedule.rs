@@ -25,6 +25,31 @@ pub struct Timing {
     pub fall: NonZeroU32,
 }
 
+impl Timing {
+    /// Probes each `interval`; a probe may take `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Either is zero, or the timeout is longer than the interval.
+    pub fn new(interval: Duration, timeout: Duration) -> Result<Self, TimingError> {
+        if interval.is_zero() || timeout.is_zero() {
+            return Err(TimingError::Zero);
+        }
+        if timeout > interval {
+            return Err(TimingError::TimeoutTooLong);
+        }
+        Ok(Self {
+            interval,
+            fast_interval: interval,
+            down_interval: interval,
+            timeout,
+            jitter_percent: 5,
+            rise: NonZeroU32::MIN.saturating_add(1),
+            fall: NonZeroU32::MIN.saturating_add(2),
+        })
+    }
+}
+
 /// Why a timing makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -1,8 +1,24 @@
 //! Connections, with what to send and to expect.
+//!
+//! The connection is closed by a reset, so that what is sent last may not arrive unless something is expected after it.
 
-use crate::socket::SocketOptions;
+mod conversation;
+mod pattern;
+mod preset;
+mod reply;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::conversation::Move;
+use crate::check::{CheckError, HealthCheck, Pass};
+use crate::socket::{self, SocketOptions};
 #[cfg(feature = "tls")]
-use crate::tls::TlsConfig;
+use crate::tls::{self, TlsConfig, TlsConfigError};
 
 /// Settings of the check by TCP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -10,14 +26,16 @@ use crate::tls::TlsConfig;
 pub struct TcpConfig {
     /// Where the connection leaves from.
     pub socket: SocketOptions,
-    /// With TLS.
+    /// With TLS. Where no step is after the handshake, a server that refuses this machine's certificate may pass: with
+    /// TLS 1.3 it says so later.
     #[cfg(feature = "tls")]
     pub tls: Option<TlsConfig>,
     /// What is said on the connection, in order; none: connecting is enough.
     pub steps: Vec<Step>,
 }
 
-/// A step of a conversation.
+/// A step of a conversation. A step that expects reads on from where the one before it was satisfied, and as much as
+/// 16 KiB.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
@@ -25,6 +43,9 @@ pub enum Step {
     Send(Vec<u8>),
     /// Reads until this is there.
     Expect(Pattern),
+    /// Reads a reply of a code and text, on one line or more, as of FTP (RFC 959 §4.2) and SMTP (RFC 5321 §4.2.1): it
+    /// must have this code.
+    Reply(u16),
 }
 
 /// What is looked for in what the server sends.
@@ -37,4 +58,79 @@ pub enum Pattern {
     Prefix(Vec<u8>),
     /// A match of this regular expression of the crate `regex`, anywhere.
     Regex(String),
+}
+
+/// Why settings of the check by TCP cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TcpConfigError {
+    /// No reply has this code.
+    #[error("no reply has the code {0}: it has three digits, the first from 1 to 5")]
+    Code(u16),
+    /// There is nothing to look for, or to send.
+    #[error("a step of the conversation is empty")]
+    Empty,
+    /// The regular expression is none, or too large.
+    #[error("{pattern:?} cannot be used as a regular expression")]
+    Regex {
+        /// The expression.
+        pattern: Box<str>,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The settings of TLS cannot be used.
+    #[cfg(feature = "tls")]
+    #[error("the settings of TLS cannot be used")]
+    Tls(#[from] TlsConfigError),
+}
+
+/// Passes a server that accepts a connection, shakes hands if TLS is set, and holds the conversation of the settings.
+#[derive(Debug, Clone)]
+pub struct TcpCheck {
+    socket: SocketOptions,
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Connector>,
+    moves: Vec<Move>,
+}
+
+impl TcpCheck {
+    /// Checks the settings, compiles their patterns and reads the files that they name.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be used of them.
+    pub fn new(config: TcpConfig) -> Result<Self, TcpConfigError> {
+        Ok(Self {
+            socket: config.socket,
+            #[cfg(feature = "tls")]
+            tls: config.tls.as_ref().map(tls::Connector::new).transpose()?,
+            moves: config
+                .steps
+                .into_iter()
+                .map(Move::new)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn converse(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    ) -> Result<Pass, CheckError> {
+        conversation::hold(&self.moves, &mut stream).await?;
+        Ok(Pass::new())
+    }
+}
+
+#[async_trait]
+impl HealthCheck for TcpCheck {
+    async fn check(&self, target: SocketAddr) -> Result<Pass, CheckError> {
+        let stream = socket::connect(&self.socket, target).await?;
+        #[cfg(feature = "tls")]
+        if let Some(connector) = &self.tls {
+            return self
+                .converse(connector.connect(stream, target).await?)
+                .await;
+        }
+        self.converse(stream).await
+    }
 }

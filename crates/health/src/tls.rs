@@ -1,8 +1,25 @@
 //! TLS for the checks that connect.
+//!
+//! The server's certificate is verified at each probe: sessions are not resumed, since a resumed one shows no
+//! certificate, and one that has expired would go on passing.
+
+#[cfg(any(feature = "tcp", feature = "http"))]
+mod connector;
+mod error;
+#[cfg(any(feature = "tcp", feature = "http"))]
+mod files;
+#[cfg(any(feature = "tcp", feature = "http"))]
+mod trust;
 
 use std::path::PathBuf;
 
-/// Settings of TLS. The server's certificate is verified unless told otherwise.
+#[cfg(any(feature = "tcp", feature = "http"))]
+pub(crate) use self::connector::Connector;
+pub use self::error::TlsConfigError;
+#[cfg(any(feature = "tcp", feature = "http"))]
+pub(crate) use self::error::from_io;
+
+/// Settings of TLS, versions 1.2 and 1.3. The server's certificate is verified unless told otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct TlsConfig {
@@ -10,7 +27,7 @@ pub struct TlsConfig {
     pub server_name: Option<String>,
     /// Whether its certificate is looked at.
     pub verify: Verify,
-    /// Certificates of authorities to trust, PEM; `None`: those of this machine.
+    /// Certificates of authorities to trust, PEM; `None`: those of this machine, read once in the life of the process.
     pub ca_file: Option<PathBuf>,
     /// What this machine shows.
     pub client: Option<ClientCertificate>,
@@ -25,7 +42,8 @@ pub enum Verify {
     /// It must be of a trusted authority, in time, and name the server.
     #[default]
     Full,
-    /// Anything will do: only that the server speaks TLS is shown.
+    /// **Dangerous**: anything will do, expired, of nobody known, for another name, even without its key. Only that
+    /// something speaks TLS is shown; whoever is on the way can stand in for the server, and read what is sent.
     None,
 }
 

@@ -1,4 +1,4 @@
-//! What concerns several virtual routers.
+//! What concerns several sections.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -6,27 +6,43 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use ipnet::IpNet;
+use locum_ipvs::ServiceKey;
 
 use super::diagnostic::Diagnostic;
+use super::ipvs::Synchronised;
 use super::section::Report;
 use super::virtual_router::Located;
+use super::{service, suggest};
 
-pub(super) fn check(routers: &[Located], report: &mut Report) {
-    names(routers, report);
+pub(super) fn check(
+    routers: &[Located],
+    services: &[service::Located],
+    sync: Option<&Synchronised>,
+    report: &mut Report,
+) {
+    let router_names = routers.iter().filter_map(|router| router.name.as_ref());
+    names("virtual routers", router_names, report);
     identities(routers, report);
     addresses(routers, report);
+    let service_names = services.iter().filter_map(|service| service.name.as_ref());
+    names("virtual services", service_names, report);
+    keys(services, report);
+    if let Some(sync) = sync {
+        synchronised(sync, routers, services, report);
+    }
 }
 
 /// Keys that must be unique, with where each was first.
-struct Unique<K>(BTreeMap<K, Range<usize>>);
+#[derive(Debug)]
+pub(super) struct Unique<K>(BTreeMap<K, Range<usize>>);
 
 impl<K: Ord> Unique<K> {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(BTreeMap::new())
     }
 
     /// Where `key` was before.
-    fn insert(&mut self, key: K, span: &Range<usize>) -> Option<Range<usize>> {
+    pub(super) fn insert(&mut self, key: K, span: &Range<usize>) -> Option<Range<usize>> {
         match self.0.entry(key) {
             Entry::Occupied(first) => Some(first.get().clone()),
             Entry::Vacant(vacant) => {
@@ -37,18 +53,92 @@ impl<K: Ord> Unique<K> {
     }
 }
 
-fn names(routers: &[Located], report: &mut Report) {
+fn names<'n>(
+    what: &str,
+    names: impl Iterator<Item = &'n (String, Range<usize>)>,
+    report: &mut Report,
+) {
     let mut seen = Unique::new();
-    for (name, span) in routers.iter().filter_map(|router| router.name.as_ref()) {
+    for (name, span) in names {
         if let Some(first) = seen.insert(name, span) {
             report.add(
-                Diagnostic::new(format!("two virtual routers are called \"{name}\""))
+                Diagnostic::new(format!("two {what} are called \"{name}\""))
                     .at(span.clone())
                     .label("the second")
                     .related(first, "the first")
                     .help("give one of them another name"),
             );
         }
+    }
+}
+
+fn keys(services: &[service::Located], report: &mut Report) {
+    let mut seen = Unique::new();
+    // One message is enough for ranges that overlap.
+    let mut noted = None;
+    for (key, span) in services.iter().flat_map(|service| &service.keys) {
+        if let Some(first) = seen.insert(key, span)
+            && noted.as_ref() != Some(span)
+        {
+            noted = Some(span.clone());
+            report.add(
+                Diagnostic::new(format!("there are two virtual services for {}", shown(key)))
+                    .at(span.clone())
+                    .label("the second")
+                    .related(first, "the first")
+                    .help("put the servers of both into one of them, and remove the other"),
+            );
+        }
+    }
+}
+
+fn shown(key: &ServiceKey) -> String {
+    match key {
+        ServiceKey::Endpoint { .. } => key.to_string(),
+        ServiceKey::FirewallMark { mark, .. } => format!("the firewall mark {mark}"),
+    }
+}
+
+fn synchronised(
+    sync: &Synchronised,
+    routers: &[Located],
+    services: &[service::Located],
+    report: &mut Report,
+) {
+    let names: Vec<&str> = routers
+        .iter()
+        .filter_map(|router| Some(router.name.as_ref()?.0.as_str()))
+        .collect();
+    for (name, span) in sync.routers.iter().flatten() {
+        if !names.contains(&name.as_str()) {
+            let label = match suggest::nearest(name, &names) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "none is called so".to_owned(),
+            };
+            report.add(
+                Diagnostic::new(format!("there is no virtual router \"{name}\""))
+                    .at(span.clone())
+                    .label(label)
+                    .help(format!("the virtual routers are {}", suggest::list(&names))),
+            );
+        }
+    }
+    if routers.is_empty() && sync.routers.is_none() {
+        report.add(
+            Diagnostic::new("connections are copied by a master to a backup")
+                .at(sync.span.clone())
+                .label("there is no virtual router that could be either")
+                .help("add a [[virtual_router]], or remove `sync`"),
+        );
+    }
+    if let Some(mixed) = services.iter().find_map(|service| service.mixed.as_ref()) {
+        report.add(
+            Diagnostic::new("no connections are copied where a server is of another family")
+                .at(sync.span.clone())
+                .label("the kernel refuses to")
+                .related(mixed.clone(), "another family than its service")
+                .help("remove `sync`, or use servers of the services' families"),
+        );
     }
 }
 

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
+
+use crate::site::Site;
 
 use super::diagnostic::Diagnostic;
 use super::section::{Entry, Report, Section};
-use super::virtual_router::Located;
-use super::{Config, crosscheck, director, virtual_router};
+use super::{Config, VirtualRouter, crosscheck, director, ipvs, service, virtual_router};
 
 /// Gives the content of a file that the configuration refers to.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -28,67 +29,110 @@ pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnos
         .take("director")
         .and_then(|entry| director::read(&entry, &mut report))
         .unwrap_or_default();
-    let routers = top.take("virtual_router");
-    let any = routers.is_some();
-    let located: Vec<Located> = routers
-        .map(|entry| tables(&entry, "[[virtual_router]]", &mut report))
-        .unwrap_or_default()
+    let ipvs = top
+        .take("ipvs")
+        .and_then(|entry| ipvs::read(&entry, &mut report))
+        .unwrap_or_default();
+    let routers = sections(
+        &mut top,
+        "virtual_router",
+        "[[virtual_router]]",
+        &mut report,
+    );
+    let routers: Vec<virtual_router::Located> = routers
         .into_iter()
         .map(|section| virtual_router::read(section, file, &mut report))
         .collect();
+    let services = sections(
+        &mut top,
+        "virtual_service",
+        "[[virtual_service]]",
+        &mut report,
+    );
+    let mut shared = service::Shared::default();
+    let services: Vec<service::Located> = services
+        .into_iter()
+        .map(|section| service::read(section, &mut shared, &mut report))
+        .collect();
     refuse_later_sections(&mut top, &mut report);
     top.finish(&mut report);
-    crosscheck::check(&located, &mut report);
-    if !any && report.0.is_empty() {
+    crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
+    if routers.is_empty() && services.is_empty() && report.0.is_empty() {
         report.add(nothing_to_do());
     }
-    if report.0.is_empty() {
-        let virtual_routers = located
-            .into_iter()
-            .filter_map(|located| located.router)
-            .collect();
-        Ok(Config {
-            director,
-            virtual_routers,
-        })
-    } else {
-        Err(report.0)
+    if !report.0.is_empty() {
+        return Err(report.0);
     }
+    let virtual_routers: Vec<VirtualRouter> = routers
+        .into_iter()
+        .filter_map(|located| located.router)
+        .collect();
+    let mut ipvs = ipvs.settings;
+    if let Some(sync) = &mut ipvs.sync
+        && sync.routers.is_empty()
+    {
+        sync.routers = virtual_routers
+            .iter()
+            .map(|router| router.name.clone())
+            .collect();
+    }
+    let services = services.into_iter().filter_map(|located| located.service);
+    Ok(Config {
+        director,
+        virtual_routers,
+        site: Site {
+            ipvs,
+            services: services.collect(),
+        },
+    })
 }
 
 fn refuse_later_sections(top: &mut Section<'_>, report: &mut Report) {
-    let label = "only [director] and [[virtual_router]] so far";
-    let checks = "remove it: this version does not balance load; the virtual address itself works";
-    top.refuse("virtual_service", label, checks, report);
+    let label = "not in this version";
     let sync = "remove it: the routers of this version fail over one by one";
     top.refuse("sync_group", label, sync, report);
 }
 
+/// The tables of an array at the top level.
+fn sections<'t>(
+    top: &mut Section<'t>,
+    key: &'static str,
+    title: &'static str,
+    report: &mut Report,
+) -> Vec<Section<'t>> {
+    let entry = top.take(key);
+    entry
+        .map(|entry| tables(&entry, title, report))
+        .unwrap_or_default()
+}
+
 /// The tables of an array like `[[virtual_router]]`.
-fn tables<'t>(entry: &Entry<'t>, title: &'static str, report: &mut Report) -> Vec<Section<'t>> {
-    let DeValue::Array(array) = entry.value else {
+pub(super) fn tables<'t>(
+    entry: &Entry<'t>,
+    title: &'static str,
+    report: &mut Report,
+) -> Vec<Section<'t>> {
+    if !entry.value.is_array() {
         let help = format!("write {title}, with two brackets: there may be several");
         report.add(entry.mistyped("an array of tables", &help));
         return Vec::new();
-    };
-    let mut sections = Vec::new();
-    for element in array.iter() {
-        let element = Entry {
-            key: entry.key,
-            value: element.get_ref(),
-            span: element.span(),
-        };
-        sections.extend(Section::of(title, title, &element, report));
     }
-    if sections.is_empty() && array.is_empty() {
-        report.add(nothing_to_do().at(entry.span.clone()).label("empty"));
+    let elements = entry.one_or_many();
+    if elements.is_empty() {
+        let wrong = entry.wrong(format!("there is no {title}"), "empty");
+        report.add(wrong.help(format!("remove the line, and write {title} for each")));
     }
-    sections
+    let sections = elements
+        .iter()
+        .filter_map(|element| Section::of(title, title, element, report));
+    sections.collect()
 }
 
 fn nothing_to_do() -> Diagnostic {
-    Diagnostic::new("there is no virtual router, so there is nothing to do")
-        .help("add a [[virtual_router]] with name, interface, vrid and addresses")
+    Diagnostic::new(
+        "there is no virtual router and no virtual service, so there is nothing to do",
+    )
+    .help("add a [[virtual_router]] with name, interface, vrid and addresses, or a [[virtual_service]] with name, address and servers")
 }
 
 fn syntax(message: &str, span: Option<std::ops::Range<usize>>) -> Diagnostic {

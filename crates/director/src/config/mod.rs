@@ -3,15 +3,28 @@
 //! A section of the file is one module with one function that reads a `Section` key by key and notes each
 //! mistake; what concerns several sections is checked in `crosscheck` when all are read.
 
+mod check;
+mod check_http;
+mod check_tcp;
+mod check_tls;
 mod crosscheck;
 mod diagnostic;
 mod director;
 mod document;
+mod endpoint;
+mod forward;
+mod ipvs;
+mod notify;
+mod pool;
 mod router_addresses;
 mod router_election;
 mod router_peers;
 mod router_security;
+mod scheduling;
 mod section;
+mod server;
+mod service;
+mod service_address;
 mod suggest;
 mod value;
 mod virtual_router;
@@ -21,6 +34,8 @@ use std::path::{Path, PathBuf};
 
 use locum_vrrp::RouterConfig;
 
+use crate::site::Site;
+
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
 
 /// A whole configuration, valid.
@@ -29,8 +44,10 @@ pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
 pub struct Config {
     /// The program itself.
     pub director: Director,
-    /// What it takes part in, in the order of the file; at least one.
+    /// What it takes part in, in the order of the file; none only if there are virtual services.
     pub virtual_routers: Vec<VirtualRouter>,
+    /// The virtual services.
+    pub site: Site,
 }
 
 /// The section `[director]`.

@@ -78,6 +78,14 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// The value of `key`, which is known from now on, but not suggested.
+    pub(super) fn take_quietly(&mut self, key: &'static str) -> Option<Entry<'t>> {
+        let entry = self.take(key);
+        self.known.pop();
+        self.later.push(key);
+        entry
+    }
+
     /// The value of `key`, which must be there.
     pub(super) fn require(
         &mut self,

@@ -24,6 +24,12 @@ pub(super) fn list(words: &[&str]) -> String {
 
 /// What a keyword of keepalived.conf is called here.
 pub(super) fn from_keepalived(word: &str) -> Option<&'static str> {
+    router_word(word)
+        .or_else(|| service_word(word))
+        .or_else(|| check_word(word))
+}
+
+fn router_word(word: &str) -> Option<&'static str> {
     Some(match word {
         "advert_int" => "`advert_interval`, as in advert_interval = \"1s\"",
         "auth_pass" | "auth_type" => {
@@ -40,6 +46,96 @@ pub(super) fn from_keepalived(word: &str) -> Option<&'static str> {
         "virtual_router_id" => "`vrid`",
         "vrrp_instance" => "`name`",
         "vrrp_version" => "`version`",
+        _ => return None,
+    })
+}
+
+fn service_word(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "alpha" => "left out: a server serves after its first check; see `initial`",
+        "flag-1" | "flag-2" | "mh-fallback" | "mh-port" | "sh-fallback" | "sh-port" => {
+            "scheduler = { name = \"mh\", fallback = true, port = true }"
+        }
+        "ha_suspend" => "left out: each director checks, so that either can take over at once",
+        "hysteresis" => "quorum = { weight = 3, hysteresis = 1 }",
+        "inhibit_on_failure" => "on_failure = \"quiesce\"",
+        "ip_family" => "`family`, as in family = \"ipv6\"",
+        "lb_algo" | "lvs_sched" => "`scheduler`, as in scheduler = \"wlc\"",
+        "lb_kind" | "lvs_method" => "`forward`, as in forward = \"direct\"",
+        "lthreshold" | "uthreshold" => "thresholds = { upper = 1000, lower = 800 }",
+        "lvs_flush" => "foreign = \"remove\" in [ipvs]",
+        "lvs_flush_on_stop" | "lvs_flush_onstop" => "on_stop = \"remove\" in [ipvs], the default",
+        "lvs_sync_daemon" => "`sync` in [ipvs], as in sync = { interface = \"eth1\", id = 51 }",
+        "lvs_timeouts" => "`timeouts` in [ipvs], as in timeouts = { tcp = \"15m\" }",
+        "notify_down" | "quorum_down" => "notify = { down = [\"/path/to/program\"] }",
+        "notify_up" | "quorum_up" => "notify = { up = [\"/path/to/program\"] }",
+        "omega" => "left out: nothing is run at the stop",
+        "ops" => "one_packet = true",
+        "persistence_engine" => "persistence = { engine = \"sip\" }",
+        "persistence_granularity" => "persistence = { timeout = \"5m\", prefix = 24 }",
+        "persistence_timeout" => "`persistence`, as in persistence = \"5m\"",
+        "real_server" => "[[virtual_service.server]]",
+        "sorry_server_lvs_method" => {
+            "sorry_server = { address = \"192.0.2.99:80\", forward = \"nat\" }"
+        }
+        "virtual_server" => "[[virtual_service]]",
+        "virtual_server_group" => {
+            "`addresses` of a [[virtual_service]], as in addresses = [\"192.0.2.16-192.0.2.19:80\"]"
+        }
+        _ => return None,
+    })
+}
+
+fn check_word(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "BFD_CHECK" | "FILE_CHECK" | "UDP_CHECK" => {
+            "check = { type = \"exec\", program = [\"/path/to/program\", \"{address}\", \"{port}\"] }"
+        }
+        "DNS_CHECK" => "check = { type = \"dns\" }",
+        "HTTP_GET" => "check = { type = \"http\", path = \"/\" }",
+        "MISC_CHECK" => "check = { type = \"exec\", program = [\"/path/to/program\"] }",
+        "PING_CHECK" => "check = { type = \"icmp\" }",
+        "SMTP_CHECK" => "check = { type = \"smtp\" }",
+        "SSL_GET" => "check = { type = \"https\", path = \"/\" }",
+        "TCP_CHECK" => "check = { type = \"tcp\" }",
+        "bind_if" => "`device` of the check",
+        "bindto" => "`source` of the check",
+        "connect_ip" => "`address` of the check",
+        "connect_port" => "`port` of the check",
+        "connect_timeout" | "misc_timeout" => "`timeout` of the check",
+        "delay_before_retry" => "`fast_interval` of the check",
+        "delay_loop" => {
+            "`interval` of the check, as in check = { type = \"tcp\", interval = \"5s\" }"
+        }
+        "digest" => "`md5` of the page",
+        "enable_sni" => "left out: the name is always sent; see `server_name`",
+        "fwmark" => "`mark`",
+        "misc_dynamic" => "dynamic_weight = true in the check",
+        "misc_path" => "`program`, as in program = [\"/path/to/program\", \"argument\"]",
+        "nb_get_retry" | "retry" => "`fall` of the check: how many failures in a row (1 more)",
+        "regex" => "`matches` of the page",
+        "regex_no_match" => "`matches_not` of the page",
+        "sni_name" => "`server_name` of the check",
+        "status_code" => "`status` of the page, as in status = [200, \"300-399\"]",
+        "url" => "`path` of the check, or `pages`, as in pages = [{ path = \"/\" }]",
+        "virtualhost" => "`host` of the check",
+        "warmup" => "left out: first checks are always spread",
+        _ => return None,
+    })
+}
+
+/// What a word that keepalived or ipvsadm has for a value is here.
+pub(super) fn value_from_keepalived(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "dr" | "gate" | "gatewaying" | "route" => "direct",
+        "masq" | "masquerade" => "nat",
+        "tun" => "tunnel",
+        "inet" => "ipv4",
+        "inet6" => "ipv6",
+        "http_get" => "http",
+        "misc" | "misc_check" | "script" => "exec",
+        "ping" => "icmp",
+        "ssl" | "ssl_get" => "https",
         _ => return None,
     })
 }

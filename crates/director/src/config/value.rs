@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use toml::de::DeValue;
+use toml::de::{DeArray, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::section::{Entry, Report};
@@ -52,14 +52,18 @@ impl<'t> Entry<'t> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn number(&self, range: RangeInclusive<u8>, report: &mut Report) -> Option<u8> {
+    pub(super) fn number<T>(&self, range: RangeInclusive<T>, report: &mut Report) -> Option<T>
+    where
+        T: Copy + Display + PartialOrd + TryFrom<u64>,
+    {
         let (low, high) = (*range.start(), *range.end());
         let Some(integer) = self.value.as_integer() else {
             let help = format!("write a number from {low} to {high}, without quotes");
             report.add(self.mistyped("a whole number", &help));
             return None;
         };
-        let number = u8::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.and_then(|number| T::try_from(number).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             report.add(
@@ -107,6 +111,27 @@ impl<'t> Entry<'t> {
         Some(duration)
     }
 
+    /// A length of time within `range`.
+    pub(super) fn duration_within(
+        &self,
+        range: RangeInclusive<Duration>,
+        report: &mut Report,
+    ) -> Option<Duration> {
+        let duration = self.duration(*range.end(), report)?;
+        if duration < *range.start() {
+            let shortest = humantime::format_duration(*range.start());
+            report.add(
+                self.wrong(
+                    format!("`{}` is out of range", self.key),
+                    format!("shorter than {shortest}"),
+                )
+                .help(format!("use at least \"{shortest}\"")),
+            );
+            return None;
+        }
+        Some(duration)
+    }
+
     /// One of the words of `choices`.
     pub(super) fn choice<T: Copy>(
         &self,
@@ -117,7 +142,8 @@ impl<'t> Entry<'t> {
         let text = self.string(words.first().unwrap_or(&""), report)?;
         let found = choices.iter().find(|&&(word, _)| word == text);
         if found.is_none() {
-            let label = match suggest::nearest(text, &words) {
+            let near = suggest::value_from_keepalived(text).filter(|near| words.contains(near));
+            let label = match near.or_else(|| suggest::nearest(text, &words)) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "not known".to_owned(),
             };
@@ -147,6 +173,28 @@ impl<'t> Entry<'t> {
         }
     }
 
+    /// One string, or each of an array of them.
+    pub(super) fn strings(&self, example: &str, report: &mut Report) -> Vec<(&'t str, Self)> {
+        let elements = if self.value.is_str() {
+            vec![self.clone()]
+        } else {
+            self.elements(&format!("\"{example}\""), report)
+                .unwrap_or_default()
+        };
+        let strings = elements
+            .into_iter()
+            .filter_map(|element| Some((element.string(example, report)?, element)));
+        strings.collect()
+    }
+
+    /// A table, or each of an array of tables.
+    pub(super) fn one_or_many(&self) -> Vec<Self> {
+        match self.value {
+            DeValue::Array(array) => self.children(array),
+            _ => vec![self.clone()],
+        }
+    }
+
     /// The elements of an array, each under this key's name.
     pub(super) fn elements(&self, example: &str, report: &mut Report) -> Option<Vec<Self>> {
         let DeValue::Array(array) = self.value else {
@@ -154,11 +202,15 @@ impl<'t> Entry<'t> {
             report.add(self.mistyped("an array", &help));
             return None;
         };
-        let elements = array.iter().map(|element| Entry {
+        Some(self.children(array))
+    }
+
+    fn children(&self, array: &'t DeArray<'t>) -> Vec<Self> {
+        let children = array.iter().map(|element| Entry {
             key: self.key,
             value: element.get_ref(),
             span: element.span(),
         });
-        Some(elements.collect())
+        children.collect()
     }
 }

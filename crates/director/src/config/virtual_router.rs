@@ -134,7 +134,7 @@ fn note(
     }
 }
 
-fn interface(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
+pub(super) fn interface(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
     let name = entry.string("eth0", report)?;
     // The kernel's rules: dev_valid_name().
     let valid = (1..16).contains(&name.len())
@@ -157,7 +157,7 @@ fn interface(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
 fn version(section: &mut Section<'_>, report: &mut Report) -> Version {
     let version = section
         .take("version")
-        .and_then(|entry| entry.number(2..=3, report));
+        .and_then(|entry| entry.number(2..=3_u8, report));
     if version == Some(2) {
         Version::V2
     } else {

@@ -1,0 +1,130 @@
+//! `notify`: what is run when something happens.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use locum_health::exec::User;
+use nix::unistd;
+
+use crate::site::{Notify, Script};
+
+use super::section::{Entry, Report, Section};
+
+const EXAMPLE: &str = "notify = { up = [\"/usr/local/bin/told\", \"up\"] }";
+
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Reads the key `notify` of a service or a server.
+pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Notify {
+    let mut notify = Notify::default();
+    let Some(entry) = section.take("notify") else {
+        return notify;
+    };
+    let Some(mut section) = Section::of("`notify`", EXAMPLE, &entry, report) else {
+        return notify;
+    };
+    let up = section.take("up");
+    let down = section.take("down");
+    if up.is_none() && down.is_none() {
+        let wrong = entry.wrong("nothing is to be run", "neither `up` nor `down`");
+        report.add(wrong.help(format!("write {EXAMPLE}, or remove the line")));
+    }
+    let timeout = section
+        .take("timeout")
+        .map_or(Some(TEN_SECONDS), |entry| {
+            entry.duration_within(Duration::from_millis(100)..=AN_HOUR, report)
+        })
+        .unwrap_or(TEN_SECONDS);
+    let user = section.take("user").and_then(|entry| user(&entry, report));
+    section.finish(report);
+    let mut script = |entry: Option<Entry<'_>>| {
+        let (program, arguments) = command(&entry?, report)?;
+        Some(Script {
+            program,
+            arguments,
+            user,
+            timeout,
+        })
+    };
+    notify.up = script(up);
+    notify.down = script(down);
+    notify
+}
+
+/// A program and its arguments.
+pub(super) fn command(entry: &Entry<'_>, report: &mut Report) -> Option<(PathBuf, Vec<String>)> {
+    let elements = entry.strings("/path/to/program", report);
+    let Some(((program, place), arguments)) = elements.split_first() else {
+        if entry.value.as_array().is_some_and(|array| array.is_empty()) {
+            let wrong = entry.wrong("the program is missing", "empty");
+            report.add(wrong.help(format!(
+                "write {} = [\"/path/to/program\", \"argument\"]",
+                entry.key
+            )));
+        }
+        return None;
+    };
+    let path = Path::new(*program);
+    let wrong = if !path.is_absolute() {
+        let wrong = place.wrong("not an absolute path", "nothing is searched for in PATH");
+        wrong.help("write the whole path; arguments are separate strings, and there is no shell")
+    } else if let Err(error) = executable(path) {
+        let wrong = place.wrong("this program cannot be run", error.to_string());
+        wrong.help(format!(
+            "put the program there and make it executable: chmod +x {program}"
+        ))
+    } else {
+        let arguments = arguments.iter().map(|&(text, _)| text.to_owned());
+        return Some((path.to_owned(), arguments.collect()));
+    };
+    report.add(wrong);
+    None
+}
+
+/// Whether `path` is a file that somebody may execute; who that is, the operating system says when it is run.
+fn executable(path: &Path) -> std::io::Result<()> {
+    use std::io::{Error, ErrorKind};
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "not a file"));
+    }
+    if metadata.permissions().mode() & 0o111 == 0 {
+        return Err(Error::new(ErrorKind::PermissionDenied, "not executable"));
+    }
+    Ok(())
+}
+
+/// A user of this machine, and its group or another one.
+pub(super) fn user(entry: &Entry<'_>, report: &mut Report) -> Option<User> {
+    let text = entry.string("nobody", report)?;
+    let (name, group) = match text.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (text, None),
+    };
+    let Ok(Some(user)) = unistd::User::from_name(name) else {
+        let wrong = entry.wrong(
+            format!("there is no user \"{name}\""),
+            "not on this machine",
+        );
+        report.add(wrong.help("see `getent passwd` for the users of this machine"));
+        return None;
+    };
+    let gid = match group {
+        None => user.gid,
+        Some(group) => match unistd::Group::from_name(group) {
+            Ok(Some(group)) => group.gid,
+            Ok(None) | Err(_) => {
+                let message = format!("there is no group \"{group}\"");
+                let wrong = entry.wrong(message, "not on this machine");
+                report.add(wrong.help("see `getent group` for the groups of this machine"));
+                return None;
+            }
+        },
+    };
+    Some(User {
+        uid: user.uid.as_raw(),
+        gid: gid.as_raw(),
+    })
+}

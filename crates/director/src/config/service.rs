@@ -1,0 +1,232 @@
+//! The section `[[virtual_service]]`.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::time::Duration;
+
+use locum_ipvs::{Forward, IpFamily, Service, ServiceKey};
+
+use crate::site::{Initial, OnFailure, Quorum, RealServer, VirtualService};
+
+use super::check::{self, Kinds};
+use super::diagnostic::Diagnostic;
+use super::pool::Pool;
+use super::scheduling::{self, Mistakes, Scheduling};
+use super::section::{Entry, Report, Section};
+use super::service_address::{self, Identity};
+use super::{director, forward, notify, server};
+
+/// More destinations than this in the kernel's table, each server once for each address, are taken for a mistake.
+const MOST_DESTINATIONS: usize = 1 << 20;
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// What was read of a section, with places for messages.
+#[derive(Debug)]
+pub(super) struct Located {
+    pub(super) name: Option<(String, Range<usize>)>,
+    /// What identifies it in the kernel.
+    pub(super) keys: Vec<(ServiceKey, Range<usize>)>,
+    /// Its first server of another family.
+    pub(super) mixed: Option<Range<usize>>,
+    /// The whole, if nothing is missing.
+    pub(super) service: Option<VirtualService>,
+}
+
+/// What the services of a file share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    kinds: Kinds,
+    /// How many more addresses there may be.
+    addresses_left: usize,
+    /// How many more destinations.
+    destinations_left: usize,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            kinds: Kinds::default(),
+            addresses_left: service_address::MOST,
+            destinations_left: MOST_DESTINATIONS,
+        }
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut Report) -> Located {
+    let mistakes = report.0.len();
+    let name = section
+        .require("name", "\"web\"", report)
+        .and_then(|entry| Some((director::name(&entry, report)?, entry.span)));
+    let identity = Identity::take(&mut section);
+    let forward = forward::read(&mut section, report).unwrap_or(Forward::Direct);
+    let hosts = server::hosts(&mut section, report);
+    let sorry = section.take("sorry_server");
+    let sorry = sorry.and_then(|entry| server::sorry(&entry, report));
+    if hosts.is_empty() && sorry.is_none() && report.0.len() == mistakes {
+        report.add(nobody(&section));
+    }
+    let addresses = hosts.iter().filter_map(server::Host::address);
+    let addresses = addresses.chain(sorry.as_ref().map(server::SorryHost::address));
+    let keys = identity.keys(
+        addresses.map(IpFamily::from),
+        &mut shared.addresses_left,
+        report,
+    );
+    let scheduling = scheduling::read(&mut section, report);
+    let kernel = kernel(scheduling.as_ref(), &keys, report);
+    let templates = section
+        .take("check")
+        .map(|entry| check::read(&entry, &mut shared.kinds, report))
+        .unwrap_or_default();
+
+    let mut pool = Pool::new(&keys, forward, scheduling.as_ref(), &templates);
+    let count = hosts.len();
+    let servers = server::read(hosts, &mut pool, &mut shared.kinds, report);
+    let sorry = sorry.and_then(|sorry| pool.sorry(&sorry, report));
+    let mixed = pool.finish(report);
+    destinations(keys.len(), count, &section, shared, report);
+
+    let initial = initial(&mut section, report);
+    let on_failure = on_failure(&mut section, report);
+    let quorum = quorum(&mut section, &servers, report);
+    let drain_timeout = section
+        .take("drain_timeout")
+        .and_then(|entry| entry.duration(A_DAY, report))
+        .unwrap_or(A_MINUTE);
+    let notify = notify::read(&mut section, report);
+    section.finish(report);
+
+    let valid = report.0.len() == mistakes;
+    let service = name
+        .clone()
+        .filter(|_| valid)
+        .map(|(name, _)| VirtualService {
+            name,
+            kernel,
+            servers,
+            sorry,
+            initial,
+            on_failure,
+            quorum,
+            drain_timeout,
+            notify,
+        });
+    Located {
+        name,
+        keys,
+        mixed,
+        service,
+    }
+}
+
+fn nobody(section: &Section<'_>) -> Diagnostic {
+    let diagnostic = Diagnostic::new("nobody is there to serve").at(section.header());
+    let help = "add a [[virtual_service.server]] with its address, or a `sorry_server`";
+    diagnostic.label("no server").help(help)
+}
+
+fn kernel(
+    scheduling: Option<&Scheduling>,
+    keys: &[(ServiceKey, Range<usize>)],
+    report: &mut Report,
+) -> Vec<Service> {
+    let Some(scheduling) = scheduling else {
+        return Vec::new();
+    };
+    let mut mistakes = Mistakes::default();
+    let services = keys
+        .iter()
+        .filter_map(|(key, place)| scheduling.service(*key, place, &mut mistakes))
+        .collect();
+    mistakes.note(report);
+    services
+}
+
+fn destinations(
+    addresses: usize,
+    servers: usize,
+    section: &Section<'_>,
+    shared: &mut Shared,
+    report: &mut Report,
+) {
+    let count = addresses.saturating_mul(servers);
+    match shared.destinations_left.checked_sub(count) {
+        Some(left) => shared.destinations_left = left,
+        None => report.add(
+            Diagnostic::new(format!("more than {MOST_DESTINATIONS} destinations"))
+                .at(section.header())
+                .label(format!("{servers} servers for each of {addresses} addresses"))
+                .help("the kernel keeps each server once for each address; use a firewall `mark` for many addresses"),
+        ),
+    }
+}
+
+fn initial(section: &mut Section<'_>, report: &mut Report) -> Initial {
+    let choices = [
+        ("checking", Initial::Checking),
+        ("up", Initial::Up),
+        ("down", Initial::Down),
+    ];
+    let entry = section.take("initial");
+    entry
+        .and_then(|entry| entry.choice(&choices, report))
+        .unwrap_or_default()
+}
+
+fn on_failure(section: &mut Section<'_>, report: &mut Report) -> OnFailure {
+    let choices = [
+        ("remove", OnFailure::Remove),
+        ("quiesce", OnFailure::Quiesce),
+    ];
+    let entry = section.take("on_failure");
+    entry
+        .and_then(|entry| entry.choice(&choices, report))
+        .unwrap_or_default()
+}
+
+fn quorum(section: &mut Section<'_>, servers: &[RealServer], report: &mut Report) -> Quorum {
+    let quorum = section.take("quorum");
+    quorum
+        .and_then(|entry| read_quorum(&entry, servers, report))
+        .unwrap_or_default()
+}
+
+fn read_quorum(entry: &Entry<'_>, servers: &[RealServer], report: &mut Report) -> Option<Quorum> {
+    let mut quorum = Quorum::default();
+    if entry.value.is_table() {
+        let example = "quorum = { weight = 3, hysteresis = 1 }";
+        let mut section = Section::of("`quorum`", example, entry, report)?;
+        let weight = section.require("weight", "3", report);
+        let hysteresis = section.take("hysteresis");
+        section.finish(report);
+        quorum.weight = NonZeroU32::new(weight?.number(1..=u32::MAX, report)?)?;
+        if let Some(hysteresis) = hysteresis {
+            quorum.hysteresis = hysteresis.number(0..=u32::MAX, report)?;
+            if quorum.hysteresis >= quorum.weight.get() {
+                let wrong =
+                    hysteresis.wrong("the quorum could never be lost", "not less than `weight`");
+                report.add(wrong.help(format!("use at most {}", quorum.weight.get() - 1)));
+                return None;
+            }
+        }
+    } else {
+        quorum.weight = NonZeroU32::new(entry.number(1..=u32::MAX, report)?)?;
+    }
+    let needed = u64::from(quorum.weight.get()) + u64::from(quorum.hysteresis);
+    let there: u64 = servers
+        .iter()
+        .map(|server| u64::from(server.weight.get()))
+        .sum();
+    let fixed = !servers.iter().any(check::changes_weight);
+    if needed > there && fixed {
+        let label = format!("all servers together weigh {there}");
+        let wrong = entry.wrong("the quorum can never be gained", label);
+        report.add(wrong.help(format!(
+            "it is gained at {needed}: weight and hysteresis; use less, or add servers"
+        )));
+        return None;
+    }
+    Some(quorum)
+}
