@@ -9,6 +9,7 @@ mod lossless;
 mod many;
 mod opposite;
 mod site;
+mod without_ipvs;
 
 /// What a test returns: the first thing that went wrong.
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

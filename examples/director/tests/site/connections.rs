@@ -2,6 +2,7 @@
 
 use locum_lab::failover::Family;
 use locum_lab::site::{Method, SiteConfig};
+use locum_lab::wait_until;
 
 use crate::Result;
 use crate::bench::{self, Bench, PATIENCE};
@@ -29,6 +30,22 @@ pub(crate) fn live_on_by_their_hash_alone() {
                 .sysctl("net/ipv4/vs/sloppy_tcp", "1")?;
         }
         live_on(bench)
+    });
+}
+
+/// What the others show is not so by itself.
+pub(crate) fn break_without_either() {
+    let config = SiteConfig::new(Method::Direct, Family::Ipv4);
+    bench::run(&config, |bench| {
+        let connection = bench.site.open_connection(1, PATIENCE)?;
+        connection.wait_echoes(10, PATIENCE)?;
+        bench.stop_director(1)?;
+        wait_until("the connection to break", PATIENCE, || {
+            connection.report().broken.is_some()
+        })?;
+        // A new one is welcome.
+        bench.site.open_connection(1, PATIENCE)?.wait_echoes(10, PATIENCE)?;
+        Ok(())
     });
 }
 

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         dual::each_director_stands_in_for_the_other,
         connections::live_on_with_the_sync_daemon,
         connections::live_on_by_their_hash_alone,
+        connections::break_without_either,
         table::an_emptied_table_is_filled_again,
         table::a_stop_leaves_nothing_and_a_crash_everything,
         mass::a_thousand_servers_that_flip_are_one_plan,
