@@ -16,6 +16,7 @@ mod prober;
 mod random;
 pub mod site;
 mod sys;
+pub mod tour;
 mod web;
 
 pub use self::capture::{Advert, Capture, Frame};

@@ -13,7 +13,7 @@ use std::{env, fs};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::job::{self, Job};
-use super::{Kernel, KernelError, programs};
+use super::{Kernel, KernelError, TERMINAL, programs};
 use crate::{sys, wait_until};
 
 const KERNEL: &str = "linux.uml";
@@ -53,10 +53,11 @@ fn prepare(kernel: &Kernel, scratch: &Path) -> io::Result<()> {
             .iter()
             .any(|prefix| name.starts_with(prefix.as_str()))
     };
+    let terminal = super::output_is_terminal().then(|| (TERMINAL.into(), "1".into()));
     let job = Job {
         arguments: env::args_os().skip(1).collect(),
         directory: env::current_dir()?,
-        environment: env::vars_os().filter(handed_on).collect(),
+        environment: env::vars_os().filter(handed_on).chain(terminal).collect(),
         modules: kernel.modules.clone(),
         patience: kernel.patience,
     };

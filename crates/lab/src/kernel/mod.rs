@@ -67,9 +67,10 @@ mod job;
 mod native;
 mod programs;
 
+use std::env;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, io};
 
 use thiserror::Error;
 
@@ -79,6 +80,18 @@ use self::programs::Program;
 
 /// Tells the program that it is where IPVS is.
 const INSIDE: &str = "LOCUM_KERNEL_INSIDE";
+
+/// Tells the program that what it writes comes out on a terminal.
+const TERMINAL: &str = "LOCUM_KERNEL_TERMINAL";
+
+/// Does standard output come out on a terminal in the end? In a booted kernel it is a serial line, whatever comes after it.
+#[must_use]
+pub fn output_is_terminal() -> bool {
+    match env::var_os(INSIDE) {
+        Some(_) => env::var_os(TERMINAL).is_some(),
+        None => io::stdout().is_terminal(),
+    }
+}
 
 /// Why there is no kernel with IPVS, or what became of it.
 #[derive(Debug, Error)]

@@ -47,7 +47,7 @@ fn balances(method: Method, family: Family) {
     let connection = site.open_connection(1, PATIENCE).unwrap();
     connection.wait_echoes(5, PATIENCE).unwrap();
 
-    web[0].stop();
+    web.first_mut().unwrap().stop();
     let half =
         |report: &locum_lab::LoadReport| report.failed() == 5 && report.percent("web2") == 100;
     load.wait("every other request to fail", 10, PATIENCE, half)

@@ -44,7 +44,10 @@ pub(crate) fn break_without_either() {
             connection.report().broken.is_some()
         })?;
         // A new one is welcome.
-        bench.site.open_connection(1, PATIENCE)?.wait_echoes(10, PATIENCE)?;
+        bench
+            .site
+            .open_connection(1, PATIENCE)?
+            .wait_echoes(10, PATIENCE)?;
         Ok(())
     });
 }
