@@ -14,7 +14,7 @@ use self::decode::{Call, Query};
 use crate::client::Transport;
 use crate::client::errno::{ENOENT, EPERM};
 use crate::table::{ActualService, Snapshot};
-use crate::types::{Role, ServiceKey, SyncDaemonEntry, Timeouts};
+use crate::types::{DestinationKey, Role, ServiceKey, SyncDaemonEntry, Timeouts};
 
 /// `GENL_ID_CTRL`.
 const CONTROLLER: u16 = 16;
@@ -103,6 +103,21 @@ impl Kernel {
     /// Loses the answers to all requests of the next batch but the first `answered`. They are done all the same.
     pub const fn lose_answers_after(&mut self, answered: usize) {
         self.lose_after = Some(answered);
+    }
+
+    /// From now on a destination has so many connections in use, and so many that end. Nothing if it is not there.
+    pub fn connect(
+        &mut self,
+        service: &ServiceKey,
+        destination: &DestinationKey,
+        active: u32,
+        inactive: u32,
+    ) {
+        let service = self.services.get_mut(service);
+        if let Some(entry) = service.and_then(|s| s.destinations.get_mut(destination)) {
+            entry.active_connections = active;
+            entry.inactive_connections = inactive;
+        }
     }
 
     /// How many requests there were, refused ones and dumps included.

@@ -20,7 +20,7 @@ mod watch;
 pub use self::driver::{AddressDriver, AddressError, Claim, Foreign, Lease, LinkIndex, Outcome};
 pub use self::link::{Address, Change, Link};
 #[cfg(feature = "netlink")]
-pub use self::netlink::{ADDRESS_PROTOCOL, Leftovers, NetlinkAddresses, Options, Pace};
+pub use self::netlink::{ADDRESS_PROTOCOL, Leftovers, NetlinkAddresses, Options, Pace, who_has};
 #[cfg(feature = "netlink")]
 pub use self::watch::{LinkWatch, WatchOptions};
 #[cfg(feature = "netlink")]

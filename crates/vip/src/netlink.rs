@@ -2,6 +2,7 @@
 
 mod announcer;
 mod lease;
+mod probe;
 mod record;
 pub(crate) mod rtnl;
 mod sys;
@@ -23,6 +24,7 @@ use self::table::{Clock, Table};
 use crate::driver::{AddressDriver, AddressError, Claim, LinkIndex, Outcome};
 
 pub use self::announcer::Pace;
+pub use self::probe::who_has;
 pub use self::rtnl::ADDRESS_PROTOCOL;
 
 /// Where and how [`NetlinkAddresses`] works.

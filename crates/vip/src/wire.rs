@@ -1,4 +1,4 @@
-//! The frames that tell neighbours where an address is. Pure: building only, no socket.
+//! The frames that tell neighbours where an address is, or ask them. Pure: no socket.
 
 pub mod arp;
 pub mod ndp;

@@ -67,3 +67,58 @@ proptest! {
         prop_assert_eq!(frame[58] & 0xe0, if router { 0xa0 } else { 0x20 }, "R, S, O");
     }
 }
+
+#[test]
+fn a_probe_asks_without_an_address() {
+    let probe = arp::probe(ROUTER_A, VIP);
+    let mut expected = vec![0xff; 6];
+    expected.extend(ROUTER_A);
+    expected.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    expected.extend(ROUTER_A);
+    expected.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 77, 0, 50]);
+    assert_eq!(probe[..], expected);
+    assert_eq!(arp::claim(&probe), None);
+}
+
+#[test]
+fn a_solicitation_asks_the_group_without_an_address() {
+    let frame = ndp::solicitation(ROUTER_A, "fd77::50".parse().unwrap());
+    let packet = SlicedPacket::from_ethernet(&frame).unwrap();
+    let Some(NetSlice::Ipv6(ip)) = &packet.net else {
+        panic!("{packet:?}");
+    };
+    let (from, to) = (ip.header().source(), ip.header().destination());
+    assert_eq!(from, [0; 16]);
+    assert_eq!(
+        Ipv6Addr::from(to),
+        "ff02::1:ff00:50".parse::<Ipv6Addr>().unwrap()
+    );
+    assert_eq!(&frame[..6], [0x33, 0x33, 0xff, 0, 0, 0x50]);
+    let Some(TransportSlice::Icmpv6(icmp)) = &packet.transport else {
+        panic!("{packet:?}");
+    };
+    assert!(icmp.is_checksum_valid(from, to));
+    assert_eq!(icmp.slice().len(), 24, "no options");
+    assert_eq!(ndp::claim(&frame), None);
+}
+
+#[test]
+fn a_claim_is_read_from_what_is_announced() {
+    let claim = Some((ROUTER_A, VIP));
+    assert_eq!(arp::claim(&arp::gratuitous_request(ROUTER_A, VIP)), claim);
+    assert_eq!(arp::claim(&arp::gratuitous_reply(ROUTER_A, VIP)), claim);
+    let vip = "fd77::50".parse().unwrap();
+    let mut frame = ndp::unsolicited_advertisement(ROUTER_A, vip, Role::Host);
+    assert_eq!(ndp::claim(&frame), Some((ROUTER_A, vip)));
+    assert_eq!(arp::claim(&frame), None);
+    // A router was in between.
+    frame[21] -= 1;
+    assert_eq!(ndp::claim(&frame), None);
+}
+
+proptest! {
+    #[test]
+    fn any_frame_can_be_read(frame in prop::collection::vec(any::<u8>(), 0..128)) {
+        let _ = (arp::claim(&frame), ndp::claim(&frame));
+    }
+}

@@ -1,6 +1,9 @@
 //! The command line. Exit codes are part of the interface: see each command.
 
 mod check;
+mod doctor;
+mod plan;
+mod real_server;
 mod run;
 mod source;
 mod status;
@@ -12,6 +15,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 pub use self::check::CheckArguments;
+pub use self::doctor::DoctorArguments;
+pub use self::plan::PlanArguments;
+pub use self::real_server::RealServerArguments;
 pub use self::run::RunArguments;
 pub use self::status::StatusArguments;
 pub use crate::logging::LogFormat;
@@ -35,6 +41,20 @@ pub enum Command {
     #[command(after_help = status::HELP)]
     /// Shows the status.
     Status(StatusArguments),
+    #[command(about = "Find out what would make the site fail, on a director or a real server")]
+    #[command(after_help = doctor::HELP)]
+    /// Looks for what is wrong.
+    Doctor(DoctorArguments),
+    #[command(
+        about = "Show what a start would change in the kernel of this machine, and change nothing"
+    )]
+    #[command(after_help = plan::HELP)]
+    /// Shows what would change.
+    Plan(PlanArguments),
+    #[command(about = "Make this machine a real server for virtual addresses, or undo it")]
+    #[command(after_help = real_server::HELP)]
+    /// Sets up a real server.
+    RealServer(RealServerArguments),
 }
 
 impl Command {
@@ -45,6 +65,9 @@ impl Command {
             Self::Run(arguments) => run::execute(&arguments),
             Self::Check(arguments) => check::execute(&arguments),
             Self::Status(arguments) => status::execute(&arguments),
+            Self::Doctor(arguments) => doctor::execute(&arguments),
+            Self::Plan(arguments) => plan::execute(&arguments),
+            Self::RealServer(arguments) => real_server::execute(&arguments),
         })
     }
 }

@@ -117,28 +117,39 @@ impl Destination {
     /// By direct routing: the real server has the virtual address too, and is on a network of this machine.
     #[must_use]
     pub const fn direct(address: IpAddr) -> Self {
-        Self::new(address, 0, Forward::Direct)
+        Self::with_port(address, 0, Forward::Direct)
     }
 
     /// On this machine.
     #[must_use]
     pub const fn local(address: IpAddr) -> Self {
-        Self::new(address, 0, Forward::Local)
+        Self::with_port(address, 0, Forward::Local)
     }
 
     /// By network address translation; port 0 leaves the port as it is.
     #[must_use]
     pub const fn masquerade(address: SocketAddr) -> Self {
-        Self::new(address.ip(), address.port(), Forward::Masquerade)
+        Self::with_port(address.ip(), address.port(), Forward::Masquerade)
     }
 
     /// Through a tunnel.
     #[must_use]
     pub const fn tunnel(address: IpAddr, tunnel: Tunnel) -> Self {
-        Self::new(address, 0, Forward::Tunnel(tunnel))
+        Self::with_port(address, 0, Forward::Tunnel(tunnel))
     }
 
-    const fn new(address: IpAddr, port: u16, forward: Forward) -> Self {
+    /// By `forward`. The port of `address` plays a part only where packets are masqueraded.
+    #[must_use]
+    pub const fn new(address: SocketAddr, forward: Forward) -> Self {
+        match forward {
+            Forward::Direct => Self::direct(address.ip()),
+            Forward::Local => Self::local(address.ip()),
+            Forward::Masquerade => Self::masquerade(address),
+            Forward::Tunnel(tunnel) => Self::tunnel(address.ip(), tunnel),
+        }
+    }
+
+    const fn with_port(address: IpAddr, port: u16, forward: Forward) -> Self {
         Self {
             address,
             port,

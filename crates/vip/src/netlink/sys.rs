@@ -10,23 +10,14 @@ use crate::driver::LinkIndex;
 #[expect(unsafe_code, reason = "sendto(2) with a sockaddr_ll")]
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the size and the family of sockaddr_ll are small constants"
+    reason = "the size of sockaddr_ll is a small constant"
 )]
 pub(crate) fn send_frame(socket: BorrowedFd<'_>, link: LinkIndex, frame: &[u8]) -> io::Result<()> {
     let ether_type = match frame {
         [_, _, _, _, _, _, _, _, _, _, _, _, high, low, ..] => u16::from_ne_bytes([*high, *low]),
         _ => return Err(io::ErrorKind::InvalidInput.into()),
     };
-    let index = i32::try_from(link.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as u16,
-        sll_protocol: ether_type,
-        sll_ifindex: index,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
+    let address = address(link, ether_type)?;
     // SAFETY: `frame` and `address` are live for the whole call and their lengths are their own; `socket` is an open
     // descriptor; the kernel only reads.
     let sent = unsafe {
@@ -44,4 +35,48 @@ pub(crate) fn send_frame(socket: BorrowedFd<'_>, link: LinkIndex, frame: &[u8]) 
     } else {
         Ok(())
     }
+}
+
+/// Lets a packet socket receive what comes in on `link` with this EtherType.
+#[expect(unsafe_code, reason = "bind(2) with a sockaddr_ll")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the size of sockaddr_ll is a small constant"
+)]
+pub(crate) fn bind_packets(
+    socket: BorrowedFd<'_>,
+    link: LinkIndex,
+    ether_type: u16,
+) -> io::Result<()> {
+    let address = address(link, ether_type.to_be())?;
+    // SAFETY: `address` is live for the whole call and the length is its own; `socket` is an open descriptor; the kernel
+    // only reads.
+    let bound = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            ptr::from_ref(&address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    if bound < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the family is a small constant"
+)]
+fn address(link: LinkIndex, ether_type_be: u16) -> io::Result<libc::sockaddr_ll> {
+    Ok(libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: ether_type_be,
+        sll_ifindex: i32::try_from(link.get()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    })
 }

@@ -1,10 +1,12 @@
-//! Unsolicited neighbour advertisements (RFC 4861 §7.2.6).
+//! Unsolicited neighbour advertisements (RFC 4861 §7.2.6), and the question whether somebody has an address
+//! (RFC 4862 §5.4.2).
 
 use std::net::Ipv6Addr;
 
 use etherparse::icmpv6::NeighborAdvertisementHeader;
 use etherparse::{
     EtherType, Ethernet2Header, Icmpv6Header, Icmpv6Type, IpNumber, Ipv6FlowLabel, Ipv6Header,
+    LinkSlice, NetSlice, SlicedPacket, TransportSlice,
 };
 
 use super::MacAddress;
@@ -24,6 +26,12 @@ const HOP_LIMIT: u8 = 255;
 
 /// Type and length (in units of eight bytes) of the option, RFC 4861 §4.6.1.
 const TARGET_LINK_LAYER_ADDRESS: [u8; 2] = [2, 1];
+
+/// Bytes of a frame that asks.
+pub const SOLICITATION_LENGTH: usize = Ethernet2Header::LEN + Ipv6Header::LEN + SOLICITATION;
+
+/// ICMPv6 header, target address.
+const SOLICITATION: usize = 8 + 16;
 
 /// What the sender says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,35 +64,81 @@ pub fn unsolicited_advertisement(
         r#override: true,
     };
     let icmp = Icmpv6Type::NeighborAdvertisement(flags);
+    let mut frame = [0; FRAME_LENGTH];
+    let addresses = (address, ALL_NODES);
+    fill(&mut frame, source, ALL_NODES_MAC, addresses, icmp, &payload);
+    frame
+}
+
+/// The question "who has `address`?" of somebody without an address, which changes nobody's memory.
+#[must_use]
+pub fn solicitation(source: MacAddress, address: Ipv6Addr) -> [u8; SOLICITATION_LENGTH] {
+    let payload = address.octets();
+    let [.., a, b, c] = payload;
+    // The solicited-node group: RFC 4291 §2.7.1, RFC 2464 §7.
+    let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
+    let mut frame = [0; SOLICITATION_LENGTH];
+    let to = [0x33, 0x33, 0xff, a, b, c];
+    let addresses = (Ipv6Addr::UNSPECIFIED, group);
+    let icmp = Icmpv6Type::NeighborSolicitation;
+    fill(&mut frame, source, to, addresses, icmp, &payload);
+    frame
+}
+
+/// Who says in `frame` that an address is its own: the target of a neighbour advertisement, from the frame's sender.
+#[must_use]
+pub fn claim(frame: &[u8]) -> Option<(MacAddress, Ipv6Addr)> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (
+        Some(LinkSlice::Ethernet2(ethernet)),
+        Some(NetSlice::Ipv6(ip)),
+        Some(TransportSlice::Icmpv6(icmp)),
+    ) = (packet.link, packet.net, packet.transport)
+    else {
+        return None;
+    };
+    let (from, to) = (ip.header().source(), ip.header().destination());
+    let advertisement = matches!(icmp.icmp_type(), Icmpv6Type::NeighborAdvertisement(_));
+    let valid = ip.header().hop_limit() == HOP_LIMIT && icmp.is_checksum_valid(from, to);
+    let target: [u8; 16] = *icmp.slice().get(8..)?.first_chunk()?;
+    (advertisement && valid).then(|| (ethernet.source(), target.into()))
+}
+
+/// Writes an ICMPv6 message with all its headers into `frame`, which is just as long.
+fn fill(
+    frame: &mut [u8],
+    source: MacAddress,
+    destination: MacAddress,
+    (from, to): (Ipv6Addr, Ipv6Addr),
+    icmp: Icmpv6Type,
+    payload: &[u8],
+) {
     #[expect(
         clippy::expect_used,
         reason = "only a payload of more than 4 GiB has no checksum"
     )]
-    let icmp = Icmpv6Header::with_checksum(icmp, address.octets(), ALL_NODES.octets(), &payload)
-        .expect("24 bytes of payload");
+    let icmp = Icmpv6Header::with_checksum(icmp, from.octets(), to.octets(), payload)
+        .expect("some bytes of payload");
     let ip = Ipv6Header {
         traffic_class: 0,
         flow_label: Ipv6FlowLabel::ZERO,
-        #[expect(clippy::cast_possible_truncation, reason = "a constant, 32")]
-        payload_length: MESSAGE as u16,
+        #[expect(clippy::cast_possible_truncation, reason = "some bytes")]
+        payload_length: (8 + payload.len()) as u16,
         next_header: IpNumber::IPV6_ICMP,
         hop_limit: HOP_LIMIT,
-        source: address.octets(),
-        destination: ALL_NODES.octets(),
+        source: from.octets(),
+        destination: to.octets(),
     };
     let ethernet = Ethernet2Header {
         source,
-        destination: ALL_NODES_MAC,
+        destination,
         ether_type: EtherType::IPV6,
     };
-
-    let mut frame = [0; FRAME_LENGTH];
     let (head, rest) = frame.split_at_mut(Ethernet2Header::LEN);
     head.copy_from_slice(&ethernet.to_bytes());
     let (head, rest) = rest.split_at_mut(Ipv6Header::LEN);
     head.copy_from_slice(&ip.to_bytes());
     let (head, rest) = rest.split_at_mut(8);
     head.copy_from_slice(&icmp.to_bytes());
-    rest.copy_from_slice(&payload);
-    frame
+    rest.copy_from_slice(payload);
 }

@@ -3,4 +3,5 @@
 mod addresses;
 mod announce;
 mod host;
+mod probe;
 mod watch;

@@ -1,0 +1,428 @@
+//! The pools of servers: what should be in the kernel's table, decided from the configuration, the checks and time.
+//!
+//! Pure: the driver tells [`Pools`] what happened and asks it what should be. The rules:
+//!
+//! - **A server is up** when all its checks pass; without checks it always is. Before the first results it is what
+//!   `initial` says. With `checking` it is up if the kernel's table had it with a weight, so that a restart takes
+//!   nothing out; if it was there with weight 0 it stays like that; otherwise it is not in the table until it passes.
+//! - **Its weight** is the least that its checks ask for, or the configured one. It has nothing to do with up and down:
+//!   a server with weight 0 is up and gets no new connections.
+//! - **A server that fails** is taken out, or gets weight 0, as `on_failure` says.
+//! - **The quorum** counts the weight of the servers in service. It is decided, and told, when the first round of the
+//!   service's checks is over (at the latest after `start_bound`), and then told when it changes.
+//! - **The sorry server** serves alone while the quorum is lost: servers that are still up stay with weight 0, so that
+//!   their connections go on. When the quorum is back, it goes. Without a sorry server those that are up serve.
+//! - **A mass failure** begins a hold: enough servers, each address once, fell within a short time. Those that fell in
+//!   that time go back in as they were, even those that had been taken out, and those that fall during the hold stay.
+//!   One that comes up is up. When the hold ends, what is still down is taken out, all at once, and its failure
+//!   counts no more: a hold follows from new failures only. So a failure puts a server back at most once.
+//! - **Draining**: a server that the administrator drains, or that a reload removes, has weight 0 until the kernel
+//!   counts no active connection (for UDP: none at all) or `drain_timeout` is over. What checks say plays no part.
+//!   A service that a reload removes stays as long as one of its servers drains. Entries that an earlier run left in a
+//!   service of ours drain too; what others put there later goes at once.
+
+mod burst;
+mod drain;
+mod interface;
+mod reload;
+mod report;
+mod server;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use locum_health::{CheckError, Health};
+use locum_ipvs::{DestinationKey, Removal, ServiceKey, Snapshot, Table, Weight};
+
+use self::burst::{Burst, Verdict};
+use self::drain::Departing;
+pub(crate) use self::interface::{DrainEnd, Event, Input, Reason, Slot};
+pub(crate) use self::report::{PoolReport, ServerReport, ServerState, SorryReport};
+pub(crate) use self::server::Connections;
+use self::server::{Duty, Found, Server, Standing};
+use self::service::Pool;
+pub(crate) use self::service::QuorumState;
+use crate::site::{Check, OnFailure, Site};
+
+/// The pools of a site.
+///
+/// After each [`handle`](Self::handle) and [`replace`](Self::replace), [`poll_event`](Self::poll_event) gives what
+/// happened and [`desired`](Self::desired) the table that should be.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    pools: Vec<Pool>,
+    places: BTreeMap<Slot, Place>,
+    next_slot: u64,
+    burst: Burst,
+    start_bound: Duration,
+    /// The services of the kernel that the configuration has.
+    keys: BTreeSet<ServiceKey>,
+    /// Those that it no longer has and whose servers drain.
+    departing: BTreeMap<ServiceKey, Departing>,
+    /// Those that it no longer has and that may still be in the kernel.
+    former: BTreeSet<ServiceKey>,
+    /// Entries of an earlier run that are not configured, and until when they may drain.
+    leftovers: BTreeMap<(ServiceKey, DestinationKey), Instant>,
+    /// No time runs out before it.
+    next: Option<Instant>,
+    events: VecDeque<Event>,
+    /// What should be, if somebody asked since the last change.
+    table: OnceLock<Table>,
+}
+
+/// Where a check is: numbers of the pool, the server and the check.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    pool: usize,
+    server: usize,
+    probe: usize,
+}
+
+impl Pools {
+    /// The pools at the start. `inherited` is the kernel's table as an earlier run may have left it.
+    pub(crate) fn new(now: Instant, site: &Site, inherited: &Snapshot) -> Self {
+        let mut pools = Self {
+            pools: Vec::with_capacity(site.services.len()),
+            places: BTreeMap::new(),
+            next_slot: 0,
+            burst: Burst::default(),
+            start_bound: site.ipvs.start_bound,
+            keys: BTreeSet::new(),
+            departing: BTreeMap::new(),
+            former: BTreeSet::new(),
+            leftovers: BTreeMap::new(),
+            next: None,
+            events: VecDeque::new(),
+            table: OnceLock::new(),
+        };
+        pools.start(now, site, inherited);
+        pools
+    }
+
+    /// Takes another configuration. What has the same name and address keeps what is known of it; a service that has
+    /// only got another name is found by its address. A check that is as it was keeps its number.
+    pub(crate) fn replace(&mut self, now: Instant, site: &Site) {
+        self.expire(now);
+        self.reload(now, site);
+    }
+
+    /// Every check, with what is believed of its server until it has a result.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = (Slot, &Check, Health)> {
+        let servers = self.pools.iter().flat_map(|pool| &pool.servers);
+        let probes = servers.flat_map(|server| &server.probes);
+        probes.map(|probe| (probe.slot, &probe.check, probe.health))
+    }
+
+    /// Takes what happened.
+    pub(crate) fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.expire(now);
+        match input {
+            Input::Kernel(snapshot) => self.count(now, snapshot),
+            Input::Report {
+                slot,
+                health,
+                weight,
+                error,
+            } => self.observe(now, slot, health, weight, error),
+            Input::Timeout => {}
+        }
+    }
+
+    /// What happened, oldest first.
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due. It may turn out that nothing was.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.next, self.burst.until()].into_iter().flatten().min()
+    }
+
+    /// The whole table that should be. Takes time proportional to its size when something changed, and none otherwise.
+    pub(crate) fn desired(&self) -> &Table {
+        self.table.get_or_init(|| {
+            let mut table = Table::new();
+            for pool in &self.pools {
+                let destinations = pool.destinations();
+                for service in &pool.kernel {
+                    let fitting = service::fitting(service.key(), &destinations);
+                    // A validated site has each service once, and what does not fit was left out.
+                    let inserted = table.insert(service.clone(), fitting.into_values());
+                    debug_assert!(inserted.is_ok(), "{inserted:?}");
+                }
+            }
+            for departing in self.departing.values() {
+                let service = departing.service.clone();
+                let all: Vec<_> = departing.servers.iter().map(|s| s.destination).collect();
+                let fitting = service::fitting(service.key(), &all);
+                let inserted = table.insert(service, fitting.into_values());
+                debug_assert!(inserted.is_ok(), "{inserted:?}");
+            }
+            table
+        })
+    }
+
+    /// Whether every check of every server has had a result.
+    pub(crate) fn first_round_done(&self) -> bool {
+        self.pools.iter().all(|pool| pool.unreported == 0)
+    }
+
+    /// Whether a service of the kernel is the configuration's, or was and has not been seen gone.
+    pub(crate) fn is_ours(&self, key: &ServiceKey) -> bool {
+        self.keys.contains(key) || self.departing.contains_key(key) || self.former.contains(key)
+    }
+
+    /// Entries of the kernel that an earlier run left, and that may still finish their connections.
+    pub(crate) fn leftovers(&self) -> BTreeSet<(ServiceKey, DestinationKey)> {
+        self.leftovers.keys().copied().collect()
+    }
+
+    /// What becomes of an entry that is in a service of ours but not in the table that should be.
+    pub(crate) fn removal(&self, key: &ServiceKey, destination: &DestinationKey) -> Removal {
+        if self.leftovers.contains_key(&(*key, *destination)) {
+            Removal::Drain
+        } else {
+            Removal::Remove
+        }
+    }
+
+    fn observe(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        health: Health,
+        weight: Option<u32>,
+        error: Option<Arc<CheckError>>,
+    ) {
+        let Some(place) = self.places.get(&slot).copied() else {
+            return;
+        };
+        let Some(pool) = self.pools.get_mut(place.pool) else {
+            return;
+        };
+        let Some(server) = pool.servers.get_mut(place.server) else {
+            return;
+        };
+        let before = Before::of(server, pool.on_failure);
+        let Some(probe) = server.probes.get_mut(place.probe) else {
+            return;
+        };
+        match health {
+            Health::Unknown => return,
+            Health::Up => (probe.weight, probe.error) = (weight, None),
+            // What it asked for while it was up is remembered: a hold keeps it as it was.
+            Health::Down => probe.error = error,
+        }
+        probe.health = health;
+        if !std::mem::replace(&mut probe.reported, true) {
+            pool.unreported = pool.unreported.saturating_sub(1);
+        }
+        let verdict = settle(now, &mut self.burst, server, &before);
+        let service = &pool.name;
+        self.events.extend(before.event(service, server));
+        pool.weight = pool.weight.saturating_sub(before.counted);
+        pool.weight = pool.weight.saturating_add(server.counted());
+        self.table.take();
+        if verdict == Verdict::Begin {
+            self.begin_hold(now);
+        } else {
+            self.events.extend(pool.decide(now));
+        }
+    }
+
+    /// Puts back what fell in the window.
+    fn begin_hold(&mut self, now: Instant) {
+        let (Some(until), Some(settings)) = (self.burst.until(), self.burst.settings()) else {
+            return;
+        };
+        let in_window = |fell| now.saturating_duration_since(fell) <= settings.within;
+        let mut servers = 0_usize;
+        for pool in &mut self.pools {
+            let fallen = pool
+                .servers
+                .iter_mut()
+                .filter(|server| server.duty == Duty::Ready && server.fell.is_some_and(in_window));
+            for server in fallen {
+                server.held = true;
+                pool.weight = pool.weight.saturating_add(server.counted());
+                servers = servers.saturating_add(1);
+            }
+        }
+        self.events.push_back(Event::HoldBegan { servers, until });
+        self.decide(now);
+    }
+
+    /// Takes out what is still down.
+    fn end_hold(&mut self, now: Instant) {
+        self.burst.end();
+        let mut taken = 0_usize;
+        for pool in &mut self.pools {
+            for server in pool.servers.iter_mut().filter(|server| server.held) {
+                let counted = server.counted();
+                (server.held, server.fell) = (false, None);
+                pool.weight = pool.weight.saturating_sub(counted);
+                pool.weight = pool.weight.saturating_add(server.counted());
+                taken = taken.saturating_add(1);
+            }
+        }
+        self.events.push_back(Event::HoldEnded { taken });
+        self.decide(now);
+    }
+
+    fn decide(&mut self, now: Instant) {
+        for pool in &mut self.pools {
+            self.events.extend(pool.decide(now));
+        }
+        self.table.take();
+    }
+
+    fn count(&mut self, now: Instant, snapshot: &Snapshot) {
+        self.former.retain(|key| snapshot.get(key).is_some());
+        self.leftovers
+            .retain(|(key, destination), _| drain::is_busy(snapshot, key, destination));
+        let told = self.events.len();
+        for pool in &mut self.pools {
+            pool.count(now, snapshot, &mut self.events);
+        }
+        for departing in self.departing.values_mut() {
+            departing.count(snapshot, &mut self.events);
+        }
+        if self.events.len() > told {
+            self.part();
+            self.table.take();
+            self.reschedule();
+        }
+    }
+
+    /// Does what is due.
+    fn expire(&mut self, now: Instant) {
+        if self.burst.until().is_some_and(|until| until <= now) {
+            self.end_hold(now);
+        }
+        if self.next.is_none_or(|next| next > now) {
+            return;
+        }
+        self.leftovers.retain(|_, until| *until > now);
+        for pool in &mut self.pools {
+            pool.cut(now, &mut self.events);
+        }
+        for departing in self.departing.values_mut() {
+            departing.cut(now, &mut self.events);
+        }
+        self.part();
+        self.decide(now);
+        self.reschedule();
+    }
+
+    /// Lets go of services whose servers have all drained.
+    fn part(&mut self) {
+        let gone = self
+            .departing
+            .iter()
+            .filter(|(_, one)| one.servers.is_empty());
+        self.former.extend(gone.map(|(key, _)| *key));
+        self.departing.retain(|_, one| !one.servers.is_empty());
+    }
+
+    fn reschedule(&mut self) {
+        let pools = self.pools.iter();
+        let pools = pools.flat_map(|pool| [pool.settles, pool.next_cut()]);
+        let departing = self.departing.values().map(Departing::next_cut);
+        let leftovers = self.leftovers.values().copied().map(Some);
+        self.next = pools.chain(departing).chain(leftovers).flatten().min();
+    }
+}
+
+/// Lets a server be what its checks say.
+fn settle(now: Instant, burst: &mut Burst, server: &mut Server, before: &Before) -> Verdict {
+    let (was, is) = (before.standing, server.judge());
+    server.standing = is;
+    if was == is {
+        return Verdict::Let;
+    }
+    server.since = now;
+    server.lingers = is == Standing::Checking && before.found != Found::Absent;
+    if is == Standing::Up {
+        (server.held, server.fell) = (false, None);
+    }
+    if server.duty != Duty::Ready {
+        return Verdict::Let;
+    }
+    match (was, is) {
+        (Standing::Checking | Standing::Down, Standing::Up) => {
+            burst.rose(server.address);
+            Verdict::Let
+        }
+        (Standing::Up, Standing::Checking | Standing::Down) => {
+            let verdict = burst.fell(now, server.address);
+            server.fell = Some(now);
+            server.held = verdict == Verdict::Hold;
+            verdict
+        }
+        (Standing::Checking | Standing::Down, Standing::Checking | Standing::Down)
+        | (Standing::Up, Standing::Up) => Verdict::Let,
+    }
+}
+
+/// A server before something changes.
+struct Before {
+    /// In the table that should have been.
+    found: Found,
+    standing: Standing,
+    weight: Weight,
+    counted: u64,
+    unreported: usize,
+}
+
+impl Before {
+    fn of(server: &Server, on_failure: OnFailure) -> Self {
+        Self {
+            found: match server.entry(on_failure) {
+                None => Found::Absent,
+                Some(_) => Found::Serving,
+            },
+            standing: server.standing,
+            weight: server.weight(),
+            counted: server.counted(),
+            unreported: server.unreported(),
+        }
+    }
+
+    /// What has happened to it since.
+    fn event(&self, service: &Arc<str>, server: &Server) -> Option<Event> {
+        let (service, name) = (Arc::clone(service), Arc::clone(&server.name));
+        let address = server.address;
+        match (self.standing, server.standing) {
+            (Standing::Checking | Standing::Down, Standing::Up) => Some(Event::ServerUp {
+                service,
+                server: name,
+                address,
+                first: self.unreported > 0,
+            }),
+            (Standing::Checking | Standing::Up, Standing::Down) => Some(Event::ServerDown {
+                service,
+                server: name,
+                address,
+                reason: server.reason(),
+                first: self.standing == Standing::Checking,
+                held: server.held,
+            }),
+            (Standing::Up, Standing::Up) if self.weight != server.weight() => {
+                Some(Event::WeightChanged {
+                    service,
+                    server: name,
+                    address,
+                    from: self.weight,
+                    to: server.weight(),
+                })
+            }
+            (Standing::Checking | Standing::Down | Standing::Up, Standing::Checking)
+            | (Standing::Down, Standing::Down)
+            | (Standing::Up, Standing::Up) => None,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the pools tell about themselves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use locum_ipvs::{Service, ServiceKey, Weight};
+
+use super::Pools;
+use super::drain::Leaving;
+use super::interface::Reason;
+use super::server::{Connections, Duty, Server, Standing};
+use super::service::{Pool, QuorumState};
+use crate::site::Quorum;
+
+/// One virtual service.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolReport {
+    /// Its name.
+    pub(crate) service: Arc<str>,
+    /// Its services of the kernel.
+    pub(crate) kernel: Vec<ServiceKey>,
+    /// Whether it has servers enough.
+    pub(crate) state: QuorumState,
+    /// When that is so.
+    pub(crate) quorum: Quorum,
+    /// The weight of its servers in service.
+    pub(crate) weight: u64,
+    /// The sorry server.
+    pub(crate) sorry: Option<SorryReport>,
+    /// Its servers, in the order of the file; then those that the file no longer has.
+    pub(crate) servers: Vec<ServerReport>,
+}
+
+/// A sorry server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SorryReport {
+    /// Where it is.
+    pub(crate) address: SocketAddr,
+    /// Whether it serves, alone.
+    pub(crate) serves: bool,
+}
+
+/// One server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerReport {
+    /// Its name.
+    pub(crate) server: Arc<str>,
+    /// Where it is.
+    pub(crate) address: SocketAddr,
+    /// What it is.
+    pub(crate) state: ServerState,
+    /// The weight that it has in the table; `None`: it is not there.
+    pub(crate) weight: Option<Weight>,
+    /// Which check fails.
+    pub(crate) reason: Option<Reason>,
+    /// How long it has been up, down, unknown, draining or drained.
+    pub(crate) for_time: Duration,
+    /// Its connections when the kernel's table was last read.
+    pub(crate) connections: Connections,
+}
+
+/// What a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerState {
+    /// Nothing is known yet.
+    Checking,
+    /// Down.
+    Down,
+    /// Taken out by the administrator.
+    Drained,
+    /// Finishing its connections.
+    Draining,
+    /// Down, but in service as it was since many failed together.
+    Held,
+    /// Up.
+    Up,
+}
+
+impl Pools {
+    /// All services, in the order of the file; then those that the file no longer has and that drain.
+    pub(crate) fn report(&self, now: Instant) -> Vec<PoolReport> {
+        let pools = self.pools.iter().map(|pool| pool.report(now));
+        let departing = self.departing.values().map(|one| PoolReport {
+            service: Arc::clone(&one.owner),
+            kernel: vec![*one.service.key()],
+            state: QuorumState::Lost,
+            quorum: Quorum::default(),
+            weight: 0,
+            sorry: None,
+            servers: one.servers.iter().map(|s| s.report(now)).collect(),
+        });
+        pools.chain(departing).collect()
+    }
+}
+
+impl Pool {
+    fn report(&self, now: Instant) -> PoolReport {
+        let servers = self.servers.iter().map(|server| ServerReport {
+            server: Arc::clone(&server.name),
+            address: server.address,
+            state: server.state(),
+            weight: self.entry(server),
+            reason: server.reason(),
+            for_time: now.saturating_duration_since(server.since),
+            connections: server.connections,
+        });
+        let leaving = self.leaving.iter().map(|one| one.report(now));
+        PoolReport {
+            service: Arc::clone(&self.name),
+            kernel: self.kernel.iter().map(Service::key).copied().collect(),
+            state: self.state,
+            quorum: self.quorum,
+            weight: self.weight,
+            sorry: self.sorry.map(|sorry| SorryReport {
+                address: sorry.address,
+                serves: self.sorry_serves(),
+            }),
+            servers: servers.chain(leaving).collect(),
+        }
+    }
+}
+
+impl Server {
+    fn state(&self) -> ServerState {
+        match (self.duty, self.standing) {
+            (Duty::Drained, _) => ServerState::Drained,
+            (Duty::Draining { .. }, _) => ServerState::Draining,
+            (Duty::Ready, Standing::Checking) => ServerState::Checking,
+            (Duty::Ready, Standing::Down) if self.held => ServerState::Held,
+            (Duty::Ready, Standing::Down) => ServerState::Down,
+            (Duty::Ready, Standing::Up) => ServerState::Up,
+        }
+    }
+}
+
+impl Leaving {
+    fn report(&self, now: Instant) -> ServerReport {
+        ServerReport {
+            server: Arc::clone(&self.name),
+            address: self.address,
+            state: ServerState::Draining,
+            weight: Some(Weight::ZERO),
+            reason: None,
+            for_time: now.saturating_duration_since(self.since),
+            connections: self.connections,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One server of one pool: what its checks say, and what follows for its entry in the table.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use locum_health::{CheckError, Health};
+use locum_ipvs::{Destination, Weight};
+
+use super::interface::{Reason, Slot};
+use crate::site::{Admin, Check, Initial, OnFailure, RealServer};
+
+/// What the checks of a server say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing yet: none failed, but not all have passed.
+    Checking,
+    /// One failed.
+    Down,
+    /// All pass.
+    Up,
+}
+
+/// What the administrator wants of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Nothing any more.
+    Drained,
+    /// To finish its connections by then.
+    Draining { until: Instant },
+    /// To serve.
+    Ready,
+}
+
+/// What the kernel's table had of a server before anything was known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Absent,
+    /// An entry without new connections.
+    Quiesced,
+    /// An entry in use.
+    Serving,
+}
+
+/// Connections, over all services of the kernel that belong to the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Connections {
+    /// In use.
+    pub(crate) active: u64,
+    /// Ending; all of UDP.
+    pub(crate) inactive: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Probe {
+    pub(super) slot: Slot,
+    pub(super) check: Check,
+    pub(super) health: Health,
+    /// It has a result of its own, not only what was believed before.
+    pub(super) reported: bool,
+    pub(super) weight: Option<u32>,
+    pub(super) error: Option<Arc<CheckError>>,
+}
+
+impl Probe {
+    pub(super) const fn new(slot: Slot, check: Check, health: Health) -> Self {
+        Self {
+            slot,
+            check,
+            health,
+            reported: false,
+            weight: None,
+            error: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) name: Arc<str>,
+    pub(super) address: SocketAddr,
+    /// With its configured weight.
+    pub(super) destination: Destination,
+    pub(super) configured: Weight,
+    pub(super) probes: Vec<Probe>,
+    pub(super) duty: Duty,
+    pub(super) standing: Standing,
+    /// When what it is in the report last changed.
+    pub(super) since: Instant,
+    /// When it was last found down that had been up, until it is up again or a hold has ended.
+    pub(super) fell: Option<Instant>,
+    /// It is down, but stays as it was since a hold is on.
+    pub(super) held: bool,
+    /// It has an entry without new connections from before, which stays until something is known.
+    pub(super) lingers: bool,
+    pub(super) connections: Connections,
+}
+
+impl Server {
+    pub(super) fn new(
+        now: Instant,
+        config: &RealServer,
+        initial: Initial,
+        found: Found,
+        mut slot: impl FnMut() -> Slot,
+    ) -> Self {
+        let believed = match (initial, found) {
+            (Initial::Checking, Found::Serving) | (Initial::Up, _) => Health::Up,
+            (Initial::Checking, Found::Absent | Found::Quiesced) => Health::Unknown,
+            (Initial::Down, _) => Health::Down,
+        };
+        let checks = config.checks.iter().cloned();
+        let probes = checks
+            .map(|check| Probe::new(slot(), check, believed))
+            .collect();
+        let mut server = Self {
+            name: config.name.as_str().into(),
+            address: config.address,
+            destination: destination(config),
+            configured: config.weight,
+            probes,
+            duty: Duty::Ready,
+            standing: Standing::Checking,
+            since: now,
+            fell: None,
+            held: false,
+            lingers: false,
+            connections: Connections::default(),
+        };
+        server.standing = server.judge();
+        server.lingers = server.standing == Standing::Checking && found != Found::Absent;
+        server
+    }
+
+    /// All must pass. A server without checks is up.
+    pub(super) fn judge(&self) -> Standing {
+        let worst = self.probes.iter().map(|probe| match probe.health {
+            Health::Unknown => Standing::Checking,
+            Health::Up => Standing::Up,
+            Health::Down => Standing::Down,
+        });
+        worst.fold(Standing::Up, |all, one| match (all, one) {
+            (Standing::Down, _) | (_, Standing::Down) => Standing::Down,
+            (Standing::Checking, _) | (_, Standing::Checking) => Standing::Checking,
+            (Standing::Up, Standing::Up) => Standing::Up,
+        })
+    }
+
+    pub(super) fn unreported(&self) -> usize {
+        self.probes.iter().filter(|probe| !probe.reported).count()
+    }
+
+    /// The least of the weights that its checks ask for, or what is configured.
+    pub(super) fn weight(&self) -> Weight {
+        let asked = self.probes.iter().filter_map(|probe| probe.weight).min();
+        asked.map_or(self.configured, |weight| {
+            let most = i32::MAX.unsigned_abs();
+            Weight::new(weight.min(most)).unwrap_or(self.configured)
+        })
+    }
+
+    /// It gets new connections if its service gives it any.
+    pub(super) fn in_service(&self) -> bool {
+        self.duty == Duty::Ready && (self.standing == Standing::Up || self.held)
+    }
+
+    /// What it adds to the quorum.
+    pub(super) fn counted(&self) -> u64 {
+        if self.in_service() {
+            self.weight().get().into()
+        } else {
+            0
+        }
+    }
+
+    /// The weight of its entry in the table; `None`: it has none.
+    pub(super) fn entry(&self, on_failure: OnFailure) -> Option<Weight> {
+        match (self.duty, self.standing, on_failure) {
+            (Duty::Drained, _, _) => None,
+            (Duty::Draining { .. }, _, _) => Some(Weight::ZERO),
+            (Duty::Ready, _, _) if self.in_service() => Some(self.weight()),
+            (Duty::Ready, Standing::Checking, _) => self.lingers.then_some(Weight::ZERO),
+            (Duty::Ready, Standing::Down | Standing::Up, OnFailure::Quiesce) => Some(Weight::ZERO),
+            (Duty::Ready, Standing::Down | Standing::Up, OnFailure::Remove) => None,
+        }
+    }
+
+    /// The first check that fails.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        let failing = |probe: &&Probe| probe.health == Health::Down;
+        self.probes.iter().find(failing).map(|probe| Reason {
+            check: Reason::kind(&probe.check.kind),
+            target: probe.check.target,
+            error: probe.error.clone(),
+        })
+    }
+
+    /// A server that is to drain does so if it is in the table; there is nothing to drain otherwise.
+    pub(super) fn assign(&mut self, admin: Admin, until: Option<Instant>, found: Found) {
+        self.lingers = self.lingers && found != Found::Absent;
+        self.duty = match (admin, self.duty, until, found) {
+            (Admin::Ready, _, _, _) => Duty::Ready,
+            (Admin::Drain, Duty::Ready, Some(until), Found::Quiesced | Found::Serving) => {
+                Duty::Draining { until }
+            }
+            (Admin::Drain, Duty::Ready, None, _)
+            | (Admin::Drain, Duty::Ready, _, Found::Absent) => Duty::Drained,
+            (Admin::Drain, duty @ (Duty::Draining { .. } | Duty::Drained), _, _) => duty,
+        };
+    }
+}
+
+/// The entry of a server, with its configured weight.
+pub(super) fn destination(config: &RealServer) -> Destination {
+    let plain = Destination::new(config.address, config.forward).weight(config.weight);
+    config
+        .thresholds
+        .map_or(plain, |limits| plain.thresholds(limits))
+}
