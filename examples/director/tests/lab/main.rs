@@ -12,6 +12,7 @@ mod opposite;
 mod program;
 mod real_server;
 mod site;
+mod without_ipvs;
 
 /// What a test returns: the first thing that went wrong.
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
