@@ -1,5 +1,6 @@
 //! What can go wrong while a laboratory is built or used.
 
+use std::error::Error as StdError;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -86,6 +87,16 @@ impl LabError {
     /// Turns an I/O error into ours, saying what was attempted.
     pub(crate) fn io(attempt: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { attempt, source }
+    }
+
+    /// The same for the errors of `locum_ipvs`.
+    pub(crate) fn ipvs<E: StdError + Send + Sync + 'static>(
+        attempt: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Io {
+            attempt,
+            source: io::Error::other(source),
+        }
     }
 
     /// The same for the errors of `nix` and `rustix`.

@@ -6,6 +6,7 @@ mod clock;
 mod error;
 pub mod failover;
 mod host;
+pub mod kernel;
 mod lan;
 mod log;
 mod mac;
@@ -13,7 +14,10 @@ mod peer;
 mod privilege;
 mod prober;
 mod random;
+pub mod site;
 mod sys;
+pub mod tour;
+mod web;
 
 pub use self::capture::{Advert, Capture, Frame};
 pub use self::child::{Child, Signal};
@@ -27,3 +31,7 @@ pub use self::peer::director::Director;
 pub use self::peer::keepalived::{self, Keepalived};
 pub use self::privilege::require_privileges;
 pub use self::prober::{Outage, ProbeConfig, ProbeReport, Prober, Responder, Snapshot, Stall};
+pub use self::web::{
+    ConnectionReport, Exchange, Failure, LoadClient, LoadConfig, LoadReport, LongConnection,
+    WebServer,
+};

@@ -9,16 +9,23 @@ use std::process::Command;
 use libc::{c_char, c_int, c_void};
 
 /// Lets the kernel kill the program when the *thread* that starts it ends, even by SIGKILL.
-#[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
 pub(crate) fn die_with_thread(command: &mut Command) {
+    signal_at_death(command, libc::SIGKILL);
+}
+
+/// The same for a program that has something to clean up: it is asked to end (SIGTERM).
+pub(crate) fn end_with_thread(command: &mut Command) {
+    signal_at_death(command, libc::SIGTERM);
+}
+
+#[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
+fn signal_at_death(command: &mut Command, signal: c_int) {
     // SAFETY: prctl(PR_SET_PDEATHSIG) is a plain system call: it allocates nothing and takes no lock.
     unsafe {
-        command.pre_exec(
-            || match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
-            },
-        );
+        command.pre_exec(move || match libc::prctl(libc::PR_SET_PDEATHSIG, signal) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        });
     }
 }
 

@@ -54,9 +54,15 @@ fn is_yes(answer: &str) -> bool {
 /// A program and the Debian package it is in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
-    program: &'static str,
-    package: &'static str,
-    why: &'static str,
+    pub(crate) program: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) why: &'static str,
+}
+
+impl Need {
+    pub(crate) fn print(&self) {
+        println!("  {:<18} {}", self.package, self.why);
+    }
 }
 
 /// What the lab runs beside our own code.
@@ -110,9 +116,7 @@ pub(crate) fn ensure(needs: &[Need], consent: Consent) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("Missing on this machine:");
-    missing
-        .iter()
-        .for_each(|need| println!("  {:<15} {}", need.package, need.why));
+    missing.iter().for_each(Need::print);
     if which("apt-get").is_none() {
         bail!("only Debian and Ubuntu are known here (no apt-get): install these yourself");
     }
@@ -147,7 +151,7 @@ pub(crate) fn install_packages(packages: &[&str], consent: Consent) -> anyhow::R
 }
 
 /// `apt-get` that asks nothing and waits for ever for nothing.
-fn apt(verb: &str) -> Cmd {
+pub(crate) fn apt(verb: &str) -> Cmd {
     Cmd::new("env")
         .arg("DEBIAN_FRONTEND=noninteractive")
         .arg("apt-get")

@@ -30,22 +30,24 @@ Then:
   director check -c director.toml     every mistake at once, with its place and cure
   director run -c director.toml       take part in the election
   director status                     who is master, and what is wrong
-  director demo                       see it fail over, on this machine alone";
+  director demo                       see it all fail over, on this machine alone";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
     Director(locum_director::cli::Command),
-    /// Show a pair failing over in a laboratory on this machine, and what it measures
+    /// Show what becomes of a site whose parts die, in a laboratory on this machine
     #[command(after_help = demo::HELP)]
     Demo(demo::Arguments),
 }
 
 fn main() -> ExitCode {
+    // In the kernel that `demo` boots.
+    locum_lab::kernel::first_process();
     match Arguments::parse().command {
         Command::Director(command) => command.execute(),
         Command::Demo(arguments) => match demo::execute(&arguments) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(error) => {
                 // Nobody reads it if that fails.
                 let _ = writeln!(io::stderr(), "director: {error:#}");

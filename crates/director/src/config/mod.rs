@@ -31,6 +31,7 @@ mod section;
 mod server;
 mod service;
 mod service_address;
+mod source;
 mod suggest;
 mod value;
 mod virtual_router;
@@ -43,6 +44,7 @@ use locum_vrrp::RouterConfig;
 use crate::site::Site;
 
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
+pub use self::source::{ReadError, Source};
 
 /// A whole configuration, valid.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
-//! The client against a real kernel: this one, in a network namespace of its own, or, where it has no IPVS, a
-//! user-mode-linux kernel that this program boots with itself as the first process. Nothing of this machine is changed.
+//! The client against a real kernel: this one, in a network namespace of its own, or, where it has no IPVS, one that is
+//! booted for this. Nothing of this machine is changed. Each case begins with empty tables.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,76 +9,44 @@
 )]
 
 mod agree;
-mod cases;
 #[path = "../model/foreign.rs"]
 mod foreign;
-mod guest;
-mod harness;
 mod running;
 #[path = "../model/strategies.rs"]
 mod strategies;
 mod support;
 mod table;
-mod uml;
 
-use std::process::{self, Command, ExitCode};
-use std::{env, io};
+use std::env;
+use std::process::ExitCode;
 
-use locum_ipvs::{Client, Limits};
-use locum_netlink::{Connection, Family, Request};
-
-/// Tells the program that it is in a network namespace of its own.
-const INSIDE: &str = "LOCUM_IPVS_INSIDE";
+use locum_lab::cases;
+use locum_lab::kernel::Kernel;
 
 /// Tells the program that it is to be refused.
 const NOBODY: &str = "LOCUM_IPVS_NOBODY";
 
 fn main() -> ExitCode {
-    if process::id() == 1 {
-        guest::run()
-    } else if env::var_os(NOBODY).is_some() {
+    if env::var_os(NOBODY).is_some() {
         running::ask_without_privilege();
-        ExitCode::SUCCESS
-    } else if env::var_os(INSIDE).is_some() {
-        match set_loopback_up() {
-            Ok(()) => harness::run(env::args().skip(1)),
-            Err(error) => harness::fail(&format!("lo: {error}")),
-        }
-    } else if env::args().any(|argument| argument == "--list") {
-        harness::list()
-    } else if Client::open(Limits::default()).is_ok_and(|mut client| client.info().is_ok()) {
-        in_own_namespace()
-    } else {
-        uml::run(env::args().skip(1))
+        return ExitCode::SUCCESS;
     }
-}
-
-/// The tests empty the table: not this machine's.
-fn in_own_namespace() -> ExitCode {
-    let result = env::current_exe().and_then(|program| {
-        Command::new("unshare")
-            .args(["--net", "--"])
-            .arg(program)
-            .args(env::args_os().skip(1))
-            .env(INSIDE, "1")
-            .status()
-    });
-    match result {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => harness::fail(&format!("unshare --net: {error}")),
-    }
-}
-
-/// In a new kernel or namespace it is down.
-fn set_loopback_up() -> io::Result<()> {
-    const RTM_NEWLINK: u16 = 16;
-    // struct ifinfomsg: interface 1, flags IFF_UP, change IFF_UP.
-    let header = [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
-    let request = Request::new(RTM_NEWLINK, 0).header(&header);
-    let mut connection = Connection::open(Family::Route, Limits::default())?;
-    let answers = connection.execute(&[request]);
-    answers
-        .into_iter()
-        .try_for_each(|answer| answer.map(drop).map_err(io::Error::other))
+    Kernel::new().program("ipvsadm", "ipvsadm").tests(cases![
+        running::a_fresh_kernel_has_its_defaults,
+        table::what_is_written_ipvsadm_reads,
+        table::what_ipvsadm_writes_is_read,
+        table::proc_has_the_same_table,
+        running::errors_are_told_apart,
+        running::daemons_start_and_stop,
+        running::daemons_and_mixed_versions_exclude_each_other,
+        running::timeouts_change_one_by_one,
+        running::packets_are_counted_and_zeroed,
+        table::many_batches_go_through,
+        table::what_nothing_here_can_say_survives,
+        agree::changes_end_as_in_the_fake_kernel,
+        agree::plans_lead_from_table_to_table,
+        running::the_async_client_works_in_another_namespace,
+        running::a_module_loaded_anew_is_found_again,
+        running::without_privilege_nothing_is_allowed,
+    ])
 }

@@ -1,40 +1,20 @@
-//! `lab`: measures in a laboratory on this machine.
-
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program talks to its user"
-)]
+//! `lab failover`.
 
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use locum_lab::failover::{
     self, Family, Implementation, Outcome, Progress, Scenario, Summary, Theory,
 };
 use locum_lab::{Keepalived, LabError};
 use serde::Serialize;
 
-/// Measures in a laboratory of network namespaces on this machine. Needs root; changes nothing outside them.
-#[derive(Debug, Parser)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-enum Verb {
-    Failover(Failover),
-}
-
 /// How long is a client without its address when it moves? A router dies, is stopped and preempts, again and again,
 /// and a client probes the address at 2 kHz; director beside keepalived, if that is installed.
 #[derive(Debug, Args)]
-struct Failover {
+pub(crate) struct Failover {
     /// The director to measure; by default the one beside this program.
     #[arg(long, value_name = "PATH")]
     director: Option<PathBuf>,
@@ -80,23 +60,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn main() -> ExitCode {
-    let Verb::Failover(arguments) = Cli::parse().verb;
-    match failover(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("lab: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprintln!("  because: {cause}");
-                source = cause.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn failover(arguments: &Failover) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn run(arguments: &Failover) -> Result<(), Box<dyn std::error::Error>> {
     locum_lab::require_privileges()?;
     let implementations = implementations(arguments)?;
     let mut outcomes = Vec::new();

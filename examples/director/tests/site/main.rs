@@ -1,0 +1,45 @@
+//! The whole site on a kernel with IPVS: a client, two directors, web servers, and what happens to them.
+//!
+//! The cases share one kernel, which is booted for them where the running one has no IPVS; each builds its own hosts.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it is wrong")]
+
+mod bench;
+mod connections;
+mod dual;
+mod mass;
+mod story;
+mod table;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use locum_lab::cases;
+use locum_lab::kernel::Kernel;
+
+/// What a case returns: the first thing that went wrong.
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// All of it takes about three minutes where nothing else runs.
+const PATIENCE: Duration = Duration::from_secs(1200);
+
+fn main() -> ExitCode {
+    let kernel = Kernel::new()
+        .patience(PATIENCE)
+        .program("ipvsadm", "ipvsadm");
+    kernel.tests(cases![
+        story::direct_ipv4,
+        story::direct_ipv6,
+        story::nat_ipv4,
+        story::nat_ipv6,
+        story::tunnel_ipv4,
+        story::tunnel_ipv6,
+        dual::each_director_stands_in_for_the_other,
+        connections::live_on_with_the_sync_daemon,
+        connections::live_on_by_their_hash_alone,
+        connections::break_without_either,
+        table::an_emptied_table_is_filled_again,
+        table::a_stop_leaves_nothing_and_a_crash_everything,
+        mass::a_thousand_servers_that_flip_are_one_plan,
+    ])
+}
