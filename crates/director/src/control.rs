@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -50,8 +51,9 @@ pub enum ControlError {
 }
 
 /// Tells what to answer.
+#[async_trait]
 pub(crate) trait Report: Send + Sync + 'static {
-    fn status(&self) -> Status;
+    async fn status(&self) -> Status;
 }
 
 /// A control socket; its file is removed when it is dropped.
@@ -142,7 +144,7 @@ fn routes(report: Arc<dyn Report>) -> Router {
 }
 
 async fn status(State(report): State<Arc<dyn Report>>) -> Json<Status> {
-    Json(report.status())
+    Json(report.status().await)
 }
 
 #[cfg(test)]
@@ -152,8 +154,9 @@ mod tests {
 
     struct Fixed;
 
+    #[async_trait]
     impl Report for Fixed {
-        fn status(&self) -> Status {
+        async fn status(&self) -> Status {
             Status {
                 schema: Status::SCHEMA,
                 name: "lb-a".to_owned(),
@@ -161,6 +164,7 @@ mod tests {
                 pid: 1,
                 uptime_ms: 2,
                 routers: Vec::new(),
+                site: None,
             }
         }
     }
@@ -174,7 +178,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = path(&directory);
         let server = tokio::spawn(ControlSocket::bind(&path).unwrap().serve(Arc::new(Fixed)));
-        assert_eq!(client::status(&path).await.unwrap(), Fixed.status());
+        assert_eq!(client::status(&path).await.unwrap(), Fixed.status().await);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             MODE

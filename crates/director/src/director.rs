@@ -1,13 +1,16 @@
 //! What is running, and what it tells about itself.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use locum_vrrp::{Event, EventKind, Router, RouterConfig, RouterStatus};
+use async_trait::async_trait;
+use locum_vrrp::{Event, EventKind, Router, RouterConfig, RouterStatus, State};
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
+use crate::checker::Checker;
 use crate::clock;
 use crate::control::Report;
 use crate::journal::Journal;
@@ -20,7 +23,9 @@ pub(crate) struct Director {
     pub(crate) name: String,
     pub(crate) started: Instant,
     pub(crate) journal: Journal,
-    pub(crate) members: Vec<Member>,
+    /// The side that checks servers, if there are virtual services.
+    pub(crate) checker: Option<Checker>,
+    members: OnceLock<Vec<Member>>,
 }
 
 /// One virtual router.
@@ -42,6 +47,39 @@ impl Member {
 }
 
 impl Director {
+    pub(crate) fn new(name: String, started: Instant, checker: Option<Checker>) -> Self {
+        Self {
+            name,
+            started,
+            journal: Journal::default(),
+            checker,
+            members: OnceLock::new(),
+        }
+    }
+
+    /// The virtual routers; none before they may take part.
+    pub(crate) fn members(&self) -> &[Member] {
+        self.members.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// From now on these take part.
+    pub(crate) fn join(&self, members: Vec<Member>) {
+        // They join once, at the start.
+        let _ = self.members.set(members);
+        self.tell_masters();
+    }
+
+    /// Tells the checker side which routers are master. One that still answers until its successor does is.
+    fn tell_masters(&self) {
+        let Some(checker) = &self.checker else { return };
+        let masters = self.members().iter().map(|member| {
+            let state = member.status.borrow().state;
+            let master = matches!(state, State::Master | State::Leaving);
+            (member.router.name().to_string(), master)
+        });
+        checker.masters(masters.collect());
+    }
+
     /// Writes down everything, until the node has ended.
     pub(crate) async fn record_all(&self, events: &mut mpsc::UnboundedReceiver<Event>) {
         while let Some(event) = events.recv().await {
@@ -51,7 +89,7 @@ impl Director {
 
     fn record(&self, event: &Event) {
         let member = self
-            .members
+            .members()
             .iter()
             .find(|member| member.router.name() == event.router);
         self.journal.record(
@@ -60,13 +98,14 @@ impl Director {
         );
         if matches!(event.kind, EventKind::Transition(_)) {
             notify(&[NotifyState::Status(&self.summary())]);
+            self.tell_masters();
         }
     }
 
     /// One line for `systemctl status`, such as `1 backup, 2 master`.
     pub(crate) fn summary(&self) -> String {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for member in &self.members {
+        for member in self.members() {
             let state = StateName::from(member.status.borrow().state).to_string();
             *counts.entry(state).or_default() += 1;
         }
@@ -78,10 +117,15 @@ impl Director {
     }
 }
 
+#[async_trait]
 impl Report for Director {
-    fn status(&self) -> Status {
+    async fn status(&self) -> Status {
+        let site = match &self.checker {
+            Some(checker) => checker.report().await,
+            None => None,
+        };
         let now = clock::now();
-        let routers = self.members.iter().map(|member| {
+        let routers = self.members().iter().map(|member| {
             let status = member.router.status();
             report::router(
                 now,
@@ -97,6 +141,7 @@ impl Report for Director {
             pid: std::process::id(),
             uptime_ms: report::millis(now.saturating_duration_since(self.started)),
             routers: routers.collect(),
+            site,
         }
     }
 }

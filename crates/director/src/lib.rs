@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod capability;
+mod checker;
 pub mod cli;
 pub mod client;
 mod clock;
@@ -13,14 +14,7 @@ mod fault;
 mod journal;
 mod logging;
 mod machine;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the driver of the pools is not there yet"
-    )
-)]
+mod notify;
 mod pool;
 mod real_server;
 mod report;

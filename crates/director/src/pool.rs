@@ -36,17 +36,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use locum_health::{CheckError, Health};
-use locum_ipvs::{DestinationKey, Removal, ServiceKey, Snapshot, Table};
+use locum_ipvs::{DestinationKey, Removal, ServiceKey, Snapshot, Table, Weight};
 
 use self::burst::{Burst, Verdict};
 use self::drain::Departing;
 pub(crate) use self::interface::{DrainEnd, Event, Input, Reason, Slot};
 pub(crate) use self::report::{PoolReport, ServerReport, ServerState, SorryReport};
 pub(crate) use self::server::Connections;
-use self::server::{Duty, Server, Standing};
+use self::server::{Duty, Found, Server, Standing};
 use self::service::Pool;
 pub(crate) use self::service::QuorumState;
-use crate::site::{Check, Site};
+use crate::site::{Check, OnFailure, Site};
 
 /// The pools of a site.
 ///
@@ -176,6 +176,11 @@ impl Pools {
         self.keys.contains(key) || self.departing.contains_key(key) || self.former.contains(key)
     }
 
+    /// Entries of the kernel that an earlier run left, and that may still finish their connections.
+    pub(crate) fn leftovers(&self) -> BTreeSet<(ServiceKey, DestinationKey)> {
+        self.leftovers.keys().copied().collect()
+    }
+
     /// What becomes of an entry that is in a service of ours but not in the table that should be.
     pub(crate) fn removal(&self, key: &ServiceKey, destination: &DestinationKey) -> Removal {
         if self.leftovers.contains_key(&(*key, *destination)) {
@@ -202,7 +207,7 @@ impl Pools {
         let Some(server) = pool.servers.get_mut(place.server) else {
             return;
         };
-        let before = Before::of(server);
+        let before = Before::of(server, pool.on_failure);
         let Some(probe) = server.probes.get_mut(place.probe) else {
             return;
         };
@@ -216,8 +221,7 @@ impl Pools {
         if !std::mem::replace(&mut probe.reported, true) {
             pool.unreported = pool.unreported.saturating_sub(1);
         }
-        server.lingers = server.lingers || server.entry(pool.on_failure).is_some();
-        let verdict = settle(now, &mut self.burst, server, before.standing);
+        let verdict = settle(now, &mut self.burst, server, &before);
         let service = &pool.name;
         self.events.extend(before.event(service, server));
         pool.weight = pool.weight.saturating_sub(before.counted);
@@ -334,16 +338,14 @@ impl Pools {
 }
 
 /// Lets a server be what its checks say.
-fn settle(now: Instant, burst: &mut Burst, server: &mut Server, was: Standing) -> Verdict {
-    let is = server.judge();
+fn settle(now: Instant, burst: &mut Burst, server: &mut Server, before: &Before) -> Verdict {
+    let (was, is) = (before.standing, server.judge());
     server.standing = is;
     if was == is {
         return Verdict::Let;
     }
     server.since = now;
-    if is != Standing::Checking {
-        server.lingers = false;
-    }
+    server.lingers = is == Standing::Checking && before.found != Found::Absent;
     if is == Standing::Up {
         (server.held, server.fell) = (false, None);
     }
@@ -366,17 +368,23 @@ fn settle(now: Instant, burst: &mut Burst, server: &mut Server, was: Standing) -
     }
 }
 
-/// A server before a result.
+/// A server before something changes.
 struct Before {
+    /// In the table that should have been.
+    found: Found,
     standing: Standing,
-    weight: locum_ipvs::Weight,
+    weight: Weight,
     counted: u64,
     unreported: usize,
 }
 
 impl Before {
-    fn of(server: &Server) -> Self {
+    fn of(server: &Server, on_failure: OnFailure) -> Self {
         Self {
+            found: match server.entry(on_failure) {
+                None => Found::Absent,
+                Some(_) => Found::Serving,
+            },
             standing: server.standing,
             weight: server.weight(),
             counted: server.counted(),

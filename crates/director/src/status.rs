@@ -1,10 +1,16 @@
 //! What a running director tells about itself: the JSON of `GET /api/v1/status` and `director status --json`.
 
+mod site;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+pub use self::site::{
+    IpvsReport, ServerReport, ServerState, ServiceReport, ServiceState, SiteReport, SorryReport,
+};
 
 /// The whole. Within one [`schema`](Self::schema) fields may be added, but none changes or goes away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +26,11 @@ pub struct Status {
     pub pid: u32,
     /// How long it has been running, in milliseconds.
     pub uptime_ms: u64,
-    /// The virtual routers, in the order of the configuration.
+    /// The virtual routers, in the order of the configuration; none before they may take part.
     pub routers: Vec<RouterReport>,
+    /// The virtual services; absent without any, and while the checker side does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteReport>,
 }
 
 impl Status {

@@ -1,6 +1,7 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::capability::{self, CapabilityError};
+use crate::checker::{self, Checker};
 use crate::clock;
 use crate::config::{Config, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
@@ -85,55 +87,17 @@ async fn supervise(config: Config) -> Result<Ended, RunError> {
     // Before the node: whoever answers there may be holding the same addresses.
     let socket = ControlSocket::bind(&config.director.control_socket)?;
     let node = start_node(&config).await?;
-    let journal = Journal::default();
-    let mut events = node.events();
-    let members = match add_all(&node, config.virtual_routers).await {
-        Ok(members) => members,
-        Err(error) => {
-            node.shutdown().await;
-            return Err(error);
-        }
-    };
-    info!(
-        routers = members.len(),
-        "{name} is running; `director status` tells more"
-    );
-    let director = Arc::new(Director {
-        name,
-        started: clock::now(),
-        journal,
-        members,
-    });
-    let followers: Vec<_> = director
-        .members
-        .iter()
-        .map(|member| tokio::spawn(follow(member.status.clone(), director.journal.clone())))
-        .collect();
+    let checker = start_checker(&name, &config).map_err(RunError::EventLoop)?;
+    let director = Arc::new(Director::new(name, clock::now(), checker));
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
-    notify(&[NotifyState::Ready, NotifyState::Status(&director.summary())]);
-
-    let signal = tokio::select! {
-        signal = signals.next() => Some(signal),
-        () = director.record_all(&mut events) => None,
-    };
-    notify(&[NotifyState::Stopping]);
-    let ended = match signal {
-        Some(signal) => {
-            info!("{signal} received: handing over; a second one ends at once");
-            Ok(hand_over(&node, &director, &mut events, &mut signals).await)
-        }
-        None => Err(RunError::Died),
-    };
+    let ended = take_part(&node, &director, config.virtual_routers, &mut signals).await;
     match ended {
         Ok(Ended::Gracefully) => info!("stopped"),
         Ok(Ended::AtOnce) => warn!(
             "stopped at once: addresses that are still on an interface stay there until their lease ends, \
-             or for ever with lease = \"off\""
+             or for ever with lease = \"off\"; virtual services stay in the kernel's table"
         ),
         Err(_) => {}
-    }
-    for task in followers {
-        task.abort();
     }
     answering.abort();
     // Its end removes the file of the socket; an error is that it was aborted.
@@ -143,6 +107,81 @@ async fn supervise(config: Config) -> Result<Ended, RunError> {
     ended
 }
 
+/// From the start of the routers, which waits for the servers' first checks, to a signal and the end after it.
+async fn take_part(
+    node: &Node,
+    director: &Arc<Director>,
+    routers: Vec<VirtualRouter>,
+    signals: &mut Signals,
+) -> Result<Ended, RunError> {
+    let mut events = node.events();
+    let ready = async {
+        if let Some(checker) = &director.checker {
+            checker.ready().await;
+        }
+    };
+    let early = tokio::select! {
+        () = ready => None,
+        signal = signals.next() => Some(signal),
+    };
+    if early.is_none() {
+        match add_all(node, routers).await {
+            Ok(members) => director.join(members),
+            Err(error) => {
+                leave(node, director, &mut events).await;
+                return Err(error);
+            }
+        }
+        info!(
+            routers = director.members().len(),
+            "{} is running; `director status` tells more", director.name
+        );
+        notify(&[NotifyState::Ready, NotifyState::Status(&director.summary())]);
+    }
+    let followers: Vec<_> = director
+        .members()
+        .iter()
+        .map(|member| tokio::spawn(follow(member.status.clone(), director.journal.clone())))
+        .collect();
+    let signal = match early {
+        Some(signal) => Some(signal),
+        None => tokio::select! {
+            signal = signals.next() => Some(signal),
+            () = director.record_all(&mut events) => None,
+        },
+    };
+    notify(&[NotifyState::Stopping]);
+    let ended = match signal {
+        Some(signal) => {
+            info!("{signal} received: handing over; a second one ends at once");
+            Ok(hand_over(node, director, &mut events, signals).await)
+        }
+        None => Err(RunError::Died),
+    };
+    for task in followers {
+        task.abort();
+    }
+    ended
+}
+
+/// Starts the checker side, if there is something to balance.
+fn start_checker(name: &str, config: &Config) -> io::Result<Option<Checker>> {
+    if config.site.services.is_empty() {
+        return Ok(None);
+    }
+    let options = checker::Options {
+        site: config.site.clone(),
+        state_directory: state_directory(config),
+        name: name.to_owned(),
+    };
+    Checker::start(options).map(Some)
+}
+
+/// Where what must survive a crash is kept.
+fn state_directory(config: &Config) -> PathBuf {
+    config.director.control_socket.with_extension("state")
+}
+
 /// Stops the routers, and writes down what they do meanwhile.
 async fn hand_over(
     node: &Node,
@@ -150,17 +189,25 @@ async fn hand_over(
     events: &mut mpsc::UnboundedReceiver<Event>,
     signals: &mut Signals,
 ) -> Ended {
-    let stopped = async { tokio::join!(node.shutdown(), director.record_all(events)) };
     tokio::select! {
-        ((), ()) = stopped => Ended::Gracefully,
+        () = leave(node, director, events) => Ended::Gracefully,
         _ = signals.next() => Ended::AtOnce,
+    }
+}
+
+/// Hands the addresses over and releases them; only then the services go, since an address without them answers with
+/// resets.
+async fn leave(node: &Node, director: &Director, events: &mut mpsc::UnboundedReceiver<Event>) {
+    tokio::join!(node.shutdown(), director.record_all(events));
+    if let Some(checker) = &director.checker {
+        checker.stop().await;
     }
 }
 
 /// Starts a node, on a machine without what a process that died left behind.
 async fn start_node(config: &Config) -> Result<Node, RunError> {
     let options = Options {
-        state_directory: Some(config.director.control_socket.with_extension("state")),
+        state_directory: Some(state_directory(config)),
         ..Options::default()
     };
     let driver = NetlinkAddresses::start(options).map_err(RunError::Machine)?;

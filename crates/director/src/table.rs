@@ -1,5 +1,7 @@
 //! The status for people.
 
+mod site;
+
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -16,6 +18,19 @@ pub(crate) fn render(status: &Status, style: Style) -> String {
         brief(Duration::from_millis(status.uptime_ms)),
         status.pid
     );
+    if !status.routers.is_empty() || status.site.is_none() {
+        routers(&mut out, status, style);
+    }
+    if let Some(site) = &status.site {
+        if !status.routers.is_empty() {
+            out.push('\n');
+        }
+        site::render(&mut out, site, style);
+    }
+    out
+}
+
+fn routers(out: &mut String, status: &Status, style: Style) {
     let header = [
         "ROUTER",
         "STATE",
@@ -27,31 +42,32 @@ pub(crate) fn render(status: &Status, style: Style) -> String {
         "ADDRESSES",
     ];
     let rows: Vec<[String; 8]> = status.routers.iter().map(row).collect();
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| {
-            let cells = rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count());
-            cells
-                .chain(header.get(column).map(|title| title.len()))
-                .max()
-                .unwrap_or_default()
-        })
-        .collect();
-    line(&mut out, &header.map(str::to_owned), &widths, |_, cell| {
-        cell
+    grid(out, header, &rows, |row, column, cell| {
+        match (status.routers.get(row), column, style) {
+            (Some(router), 1, Style::Terminal) => coloured(router.state, &cell),
+            _ => cell,
+        }
     });
-    for (row, router) in rows.iter().zip(&status.routers) {
-        line(&mut out, row, &widths, |column, cell| {
-            match (column, style) {
-                (1, Style::Terminal) => coloured(router.state, &cell),
-                _ => cell,
-            }
-        });
+    details(out, status);
+}
+
+/// Rows below a header, each column as wide as its widest cell. `paint` may colour a cell, by row and column.
+fn grid<const N: usize>(
+    out: &mut String,
+    header: [&str; N],
+    rows: &[[String; N]],
+    paint: impl Fn(usize, usize, String) -> String,
+) {
+    let mut widths = header.map(|title| title.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
     }
-    details(&mut out, status);
-    out
+    line(out, &header.map(str::to_owned), &widths, |_, cell| cell);
+    for (index, row) in rows.iter().enumerate() {
+        line(out, row, &widths, |column, cell| paint(index, column, cell));
+    }
 }
 
 fn row(router: &RouterReport) -> [String; 8] {
@@ -106,6 +122,7 @@ fn line(
             out.push_str("  ");
         }
     }
+    out.truncate(out.trim_end_matches(' ').len());
     out.push('\n');
 }
 
@@ -157,11 +174,19 @@ fn details(out: &mut String, status: &Status) {
 
 fn coloured(state: StateName, text: &str) -> String {
     let colour = match state {
-        StateName::Master => 32,
+        StateName::Master => GREEN,
         StateName::Backup => 36,
-        StateName::Fault => 31,
-        StateName::Initialize | StateName::Preempting | StateName::Leaving => 33,
+        StateName::Fault => RED,
+        StateName::Initialize | StateName::Preempting | StateName::Leaving => YELLOW,
     };
+    in_colour(colour, text)
+}
+
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+
+fn in_colour(colour: u8, text: &str) -> String {
     format!("\x1b[{colour}m{text}\x1b[0m")
 }
 
@@ -224,6 +249,7 @@ mod tests {
                 router("database", StateName::Backup, 1),
                 broken,
             ],
+            site: None,
         }
     }
 

@@ -19,7 +19,7 @@ use hyper::{Method, Request};
 pub use self::error::HttpConfigError;
 use self::page::Ready;
 use crate::check::{CheckError, HealthCheck, Pass};
-use crate::socket::{self, SocketOptions};
+use crate::socket::{self, Acknowledge, SocketOptions};
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfig};
 
@@ -38,8 +38,7 @@ pub struct HttpConfig {
     pub method: String,
     /// The header `Host`; `None`: address and port of the target.
     pub host: Option<String>,
-    /// More headers, name and value. Without others of their names, `User-Agent` is `locum-health` with its version,
-    /// and `Connection` is `close`.
+    /// More headers, name and value. Without one of its name, `User-Agent` is `locum-health` with its version.
     pub headers: Vec<(String, String)>,
     /// What is requested, one after the other, each on its own connection; all must pass. By default only `/`.
     pub pages: Vec<Page>,
@@ -167,7 +166,7 @@ impl HttpCheck {
 
     async fn fetch(&self, page: &Ready, target: SocketAddr) -> Result<(), CheckError> {
         let request = self.request(page, target)?;
-        let stream = socket::connect(&self.socket, target).await?;
+        let stream = socket::connect_with(&self.socket, target, Acknowledge::WithNext).await?;
         #[cfg(feature = "tls")]
         if let Some(connector) = &self.tls {
             let stream = connector.connect(stream, target).await?;
@@ -205,8 +204,5 @@ fn headers(host: Option<&str>, given: &[(String, String)]) -> Result<HeaderMap, 
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(USER_AGENT));
-    headers
-        .entry(header::CONNECTION)
-        .or_insert(HeaderValue::from_static("close"));
     Ok(headers)
 }

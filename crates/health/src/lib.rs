@@ -23,7 +23,10 @@ pub mod tls;
 mod tracker;
 
 pub use self::check::{BodyFault, CheckError, HealthCheck, Pass};
-pub use self::runner::{Class, Probe, Report, Subscriber, Subscription};
-pub use self::schedule::{Timing, TimingError};
+pub use self::runner::{
+    Class, Counts, Probe, Report, Runner, RunnerLimits, Stopped, Subscriber, SubscriberStatus,
+    Subscription, Totals,
+};
+pub use self::schedule::{Pace, Phase, ProbeId, Schedule, Timing, TimingError};
 pub use self::socket::SocketOptions;
-pub use self::tracker::Health;
+pub use self::tracker::{Health, Tracker, Verdict};

@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustix::io::Errno;
+#[cfg(any(feature = "tcp", feature = "http"))]
+use rustix::net::sockopt::set_tcp_quickack;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -28,6 +30,17 @@ pub struct SocketOptions {
     pub mark: Option<u32>,
 }
 
+/// When the answer of a server to a connection is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acknowledge {
+    /// At once, so that a server can speak first.
+    AtOnce,
+    /// With what this machine sends first, be it the reset that closes. That saves a packet; a server is not woken for
+    /// a connection on which nobody speaks, nor logs or counts it as broken.
+    #[cfg(any(feature = "tcp", feature = "http"))]
+    WithNext,
+}
+
 /// Connects to `target`. Dropping the stream resets the connection; dropping the future gives it up.
 ///
 /// # Errors
@@ -35,11 +48,16 @@ pub struct SocketOptions {
 /// [`CheckError::Local`] if the socket could not be opened or set up as `options` say, otherwise what came of the
 /// attempt to connect.
 pub async fn connect(options: &SocketOptions, target: SocketAddr) -> Result<TcpStream, CheckError> {
-    let socket =
-        open(options, target.ip(), Type::STREAM, Protocol::TCP).map_err(CheckError::Local)?;
-    socket
-        .set_linger(Some(Duration::ZERO))
-        .map_err(CheckError::Local)?;
+    connect_with(options, target, Acknowledge::AtOnce).await
+}
+
+/// Connects to `target`, as [`connect`] does.
+pub(crate) async fn connect_with(
+    options: &SocketOptions,
+    target: SocketAddr,
+    acknowledge: Acknowledge,
+) -> Result<TcpStream, CheckError> {
+    let socket = stream(options, target.ip(), acknowledge).map_err(CheckError::Local)?;
     match socket.connect(&target.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
             return Err(error.into());
@@ -55,6 +73,17 @@ pub async fn connect(options: &SocketOptions, target: SocketAddr) -> Result<TcpS
         return Err(error.into());
     }
     Ok(stream)
+}
+
+fn stream(options: &SocketOptions, target: IpAddr, acknowledge: Acknowledge) -> io::Result<Socket> {
+    let socket = open(options, target, Type::STREAM, Protocol::TCP)?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    match acknowledge {
+        Acknowledge::AtOnce => {}
+        #[cfg(any(feature = "tcp", feature = "http"))]
+        Acknowledge::WithNext => set_tcp_quickack(&socket, false)?,
+    }
+    Ok(socket)
 }
 
 /// A socket that never blocks and leaves as `options` say, to reach `target`.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::conversation::Move;
 use crate::check::{CheckError, HealthCheck, Pass};
-use crate::socket::{self, SocketOptions};
+use crate::socket::{self, Acknowledge, SocketOptions};
 #[cfg(feature = "tls")]
 use crate::tls::{self, TlsConfig, TlsConfigError};
 
@@ -30,7 +30,7 @@ pub struct TcpConfig {
     /// TLS 1.3 it says so later.
     #[cfg(feature = "tls")]
     pub tls: Option<TlsConfig>,
-    /// What is said on the connection, in order; none: connecting is enough.
+    /// What is said on the connection, in order; none: an answer to the attempt to connect is enough.
     pub steps: Vec<Step>,
 }
 
@@ -85,6 +85,10 @@ pub enum TcpConfigError {
 }
 
 /// Passes a server that accepts a connection, shakes hands if TLS is set, and holds the conversation of the settings.
+///
+/// Where there is nothing to say, the connection is reset as soon as the server's kernel has answered. Then the program
+/// that listens sees nothing of it: it is not woken, and neither logs a broken connection nor counts one against this
+/// machine, as some do.
 #[derive(Debug, Clone)]
 pub struct TcpCheck {
     socket: SocketOptions,
@@ -112,6 +116,18 @@ impl TcpCheck {
         })
     }
 
+    /// Who speaks first decides.
+    fn acknowledge(&self) -> Acknowledge {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return Acknowledge::WithNext;
+        }
+        match self.moves.first() {
+            None | Some(Move::Send(_)) => Acknowledge::WithNext,
+            Some(Move::Await(_)) => Acknowledge::AtOnce,
+        }
+    }
+
     async fn converse(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
@@ -124,7 +140,7 @@ impl TcpCheck {
 #[async_trait]
 impl HealthCheck for TcpCheck {
     async fn check(&self, target: SocketAddr) -> Result<Pass, CheckError> {
-        let stream = socket::connect(&self.socket, target).await?;
+        let stream = socket::connect_with(&self.socket, target, self.acknowledge()).await?;
         #[cfg(feature = "tls")]
         if let Some(connector) = &self.tls {
             return self

@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 
 /// No process is there after this long that ought to be gone.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(10);
 
 fn target() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 80))

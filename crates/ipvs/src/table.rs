@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::types::{
     Destination, DestinationEntry, DestinationKey, Forward, IpFamily, Service, ServiceEntry,
-    ServiceKey,
+    ServiceKey, Stats,
 };
 
 /// Why something does not fit into a [`Table`].
@@ -77,6 +77,43 @@ impl Table {
         };
         self.services.insert(key, desired);
         Ok(())
+    }
+
+    /// The services of the table, in order of their keys.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values().map(|desired| &desired.service)
+    }
+
+    /// The destinations of one service, in order of their keys; none if there is no such service.
+    pub fn destinations(&self, key: &ServiceKey) -> impl Iterator<Item = &Destination> {
+        self.services
+            .get(key)
+            .into_iter()
+            .flat_map(|desired| desired.destinations.values())
+    }
+
+    /// What a kernel with this table, and nothing done yet, would tell: for a plan from one table to another without
+    /// reading.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Snapshot {
+        let services = self.services.iter().map(|(key, desired)| {
+            let actual = ActualService {
+                service: ServiceEntry {
+                    key: *key,
+                    settings: desired.service.settings(),
+                    stats: Stats::default(),
+                },
+                destinations: desired
+                    .destinations
+                    .iter()
+                    .map(|(key, destination)| (*key, DestinationEntry::idle(*key, destination)))
+                    .collect(),
+            };
+            (*key, actual)
+        });
+        Snapshot {
+            services: services.collect(),
+        }
     }
 }
 

@@ -4,8 +4,14 @@
 //! mistake; what concerns several sections is checked in `crosscheck` when all are read.
 
 mod check;
+mod check_dns;
+mod check_exec;
 mod check_http;
+mod check_kinds;
+mod check_socket;
+mod check_target;
 mod check_tcp;
+mod check_timing;
 mod check_tls;
 mod crosscheck;
 mod diagnostic;

@@ -8,13 +8,13 @@ use locum_ipvs::{Forward, IpFamily, Service, ServiceKey};
 
 use crate::site::{Initial, OnFailure, Quorum, RealServer, VirtualService};
 
-use super::check::{self, Kinds};
+use super::check_kinds::Kinds;
 use super::diagnostic::Diagnostic;
 use super::pool::Pool;
 use super::scheduling::{self, Mistakes, Scheduling};
 use super::section::{Entry, Report, Section};
 use super::service_address::{self, Identity};
-use super::{director, forward, notify, server};
+use super::{check, check_target, director, forward, notify, server};
 
 /// More destinations than this in the kernel's table, each server once for each address, are taken for a mistake.
 const MOST_DESTINATIONS: usize = 1 << 20;
@@ -219,7 +219,7 @@ fn read_quorum(entry: &Entry<'_>, servers: &[RealServer], report: &mut Report) -
         .iter()
         .map(|server| u64::from(server.weight.get()))
         .sum();
-    let fixed = !servers.iter().any(check::changes_weight);
+    let fixed = !servers.iter().any(check_target::changes_weight);
     if needed > there && fixed {
         let label = format!("all servers together weigh {there}");
         let wrong = entry.wrong("the quorum can never be gained", label);

@@ -93,14 +93,10 @@ impl Pools {
         let mut before: BTreeMap<_, _> = before.into_iter().map(|s| (s.address, s)).collect();
         for one in &config.servers {
             let server = if let Some(mut server) = before.remove(&one.address) {
-                let was = Before::of(&server);
-                let found = match server.entry(pool.on_failure) {
-                    None => Found::Absent,
-                    Some(_) => Found::Serving,
-                };
-                server.renew(one, found, || next(&mut self.next_slot));
-                server.assign(one.admin, until, found);
-                settle(now, &mut self.burst, &mut server, was.standing);
+                let was = Before::of(&server, pool.on_failure);
+                server.renew(one, || next(&mut self.next_slot));
+                server.assign(one.admin, until, was.found);
+                settle(now, &mut self.burst, &mut server, &was);
                 if was.standing != server.standing {
                     self.events.extend(was.event(&pool.name, &server));
                 }
@@ -212,7 +208,7 @@ impl Pool {
 impl Server {
     /// Takes another configuration. A check that is new passes until it fails, if the server is in service; nothing
     /// is known of it otherwise.
-    fn renew(&mut self, config: &RealServer, found: Found, mut slot: impl FnMut() -> super::Slot) {
+    fn renew(&mut self, config: &RealServer, mut slot: impl FnMut() -> super::Slot) {
         let believed = if self.standing == Standing::Up || self.held {
             Health::Up
         } else {
@@ -230,7 +226,6 @@ impl Server {
         self.name = config.name.as_str().into();
         self.destination = destination(config);
         self.configured = config.weight;
-        self.lingers = self.lingers || found != Found::Absent;
     }
 
     fn leave(self, now: Instant, until: Instant) -> Leaving {

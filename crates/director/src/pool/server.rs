@@ -125,10 +125,11 @@ impl Server {
             since: now,
             fell: None,
             held: false,
-            lingers: found != Found::Absent,
+            lingers: false,
             connections: Connections::default(),
         };
         server.standing = server.judge();
+        server.lingers = server.standing == Standing::Checking && found != Found::Absent;
         server
     }
 
@@ -197,6 +198,7 @@ impl Server {
 
     /// A server that is to drain does so if it is in the table; there is nothing to drain otherwise.
     pub(super) fn assign(&mut self, admin: Admin, until: Option<Instant>, found: Found) {
+        self.lingers = self.lingers && found != Found::Absent;
         self.duty = match (admin, self.duty, until, found) {
             (Admin::Ready, _, _, _) => Duty::Ready,
             (Admin::Drain, Duty::Ready, Some(until), Found::Quiesced | Found::Serving) => {

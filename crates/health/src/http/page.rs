@@ -116,3 +116,54 @@ fn uri(path: &str) -> Result<Uri, HttpConfigError> {
         .map(Uri::from)
         .map_err(|_| refused())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+
+    use super::{CheckError, Empty, Ready, Request};
+    use crate::http::{BodyRule, Page};
+
+    async fn fetch(stream: DuplexStream) -> Result<(), CheckError> {
+        let mut page = Page::new("/");
+        page.body = vec![BodyRule::Contains("hello".to_owned())];
+        let page = Ready::new(&page).unwrap();
+        page.fetch(stream, Request::new(Empty::new()), 1000).await
+    }
+
+    async fn drip(stream: &mut DuplexStream, text: &[u8]) {
+        for byte in text {
+            sleep(Duration::from_millis(100)).await;
+            stream.write_all(&[*byte]).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_may_come_byte_by_byte() {
+        let (ours, mut theirs) = duplex(1000);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        let (fetched, ()) = tokio::join!(fetch(ours), drip(&mut theirs, answer));
+        fetched.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_end_is_waited_for() {
+        for answer in ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\n\r\nhello"] {
+            let (ours, mut theirs) = duplex(1000);
+            let probe = timeout(Duration::from_secs(10), fetch(ours));
+            let server = async {
+                drip(&mut theirs, answer.as_bytes()).await;
+                loop {
+                    drip(&mut theirs, b"x").await;
+                }
+            };
+            tokio::select! {
+                result = probe => assert!(result.is_err(), "{result:?}"),
+                () = server => {}
+            }
+        }
+    }
+}

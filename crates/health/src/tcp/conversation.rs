@@ -112,3 +112,74 @@ fn unexpected(received: &[u8]) -> CheckError {
     let shown = received.get(..SHOWN).unwrap_or(received);
     CheckError::Unexpected(String::from_utf8_lossy(shown).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::{sleep, timeout};
+
+    use super::{CheckError, Move, hold};
+    use crate::tcp::TcpConfig;
+
+    fn ftp() -> Vec<Move> {
+        TcpConfig::ftp()
+            .steps
+            .into_iter()
+            .map(|step| Move::new(step).unwrap())
+            .collect()
+    }
+
+    async fn drip(stream: &mut DuplexStream, text: &[u8]) {
+        for byte in text {
+            sleep(Duration::from_millis(100)).await;
+            stream.write_all(&[*byte]).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_may_come_byte_by_byte() {
+        let (mut ours, mut theirs) = duplex(1);
+        let server = async {
+            drip(&mut theirs, b"220-a\r\n220 b\r\n").await;
+            let mut quit = [0; 6];
+            theirs.read_exact(&mut quit).await.unwrap();
+            drip(&mut theirs, b"221 bye\r\n").await;
+            quit
+        };
+        let moves = ftp();
+        let (held, quit) = tokio::join!(hold(&moves, &mut ours), server);
+        held.unwrap();
+        assert_eq!(&quit, b"QUIT\r\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_end_is_waited_for() {
+        let (mut ours, mut theirs) = duplex(1);
+        let moves = ftp();
+        let probe = timeout(Duration::from_secs(5), hold(&moves, &mut ours));
+        let server = async {
+            loop {
+                drip(&mut theirs, b"220-more\r\n").await;
+            }
+        };
+        tokio::select! {
+            result = probe => assert!(result.is_err(), "{result:?}"),
+            () = server => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reply_longer_than_is_kept_is_refused() {
+        let (mut ours, mut theirs) = duplex(64);
+        let moves = ftp();
+        let server = async { while theirs.write_all(b"220-more\r\n").await.is_ok() {} };
+        tokio::select! {
+            result = hold(&moves, &mut ours) => {
+                assert!(matches!(result, Err(CheckError::Unexpected(_))), "{result:?}");
+            }
+            () = server => panic!("the conversation should have ended"),
+        }
+    }
+}

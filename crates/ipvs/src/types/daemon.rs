@@ -139,6 +139,34 @@ impl SyncDaemon {
         self.ttl = Some(ttl);
         self
     }
+
+    /// Which side it is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether the kernel's daemon `entry` is this one: all that was set here is so there.
+    #[must_use]
+    pub fn is(&self, entry: &SyncDaemonEntry) -> bool {
+        let Self {
+            role,
+            interface,
+            sync_id,
+            max_length,
+            group,
+            port,
+            ttl,
+        } = self;
+        *role == entry.role
+            && interface.as_str() == entry.interface
+            && u32::from(*sync_id) == entry.sync_id
+            // The kernel lowers it to what fits the interface.
+            && max_length.is_none_or(|length| entry.max_length <= length)
+            && group.is_none_or(|group| entry.group == Some(group))
+            && port.is_none_or(|port| entry.port == port.get())
+            && ttl.is_none_or(|ttl| entry.ttl == ttl.get())
+    }
 }
 
 /// A synchronisation daemon that runs in the kernel, with the values that are in effect.

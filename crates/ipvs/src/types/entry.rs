@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::destination::DestinationKey;
+use super::destination::{Destination, DestinationKey};
 use super::service::ServiceKey;
 
 /// The flags that the operator sets: all but `IP_VS_SVC_F_HASHED`, and what no kernel knows.
@@ -123,6 +123,20 @@ pub struct DestinationEntry {
     pub persistent_connections: u32,
     /// What it has done.
     pub stats: Stats,
+}
+
+impl DestinationEntry {
+    /// As it is right after it was added.
+    pub(crate) fn idle(key: DestinationKey, destination: &Destination) -> Self {
+        Self {
+            key,
+            settings: destination.settings(),
+            active_connections: 0,
+            inactive_connections: 0,
+            persistent_connections: 0,
+            stats: Stats::default(),
+        }
+    }
 }
 
 /// Counters since the last zeroing, and rates of the last seconds.

@@ -28,6 +28,12 @@ fn served(snapshot: &Snapshot, counts: impl Fn(&DestinationEntry) -> bool) -> BT
 
 proptest! {
     #[test]
+    fn a_table_reads_as_the_kernel_would_tell_it(table in strategies::table()) {
+        let told = kernel_with(&table).snapshot().unwrap();
+        prop_assert_eq!(table.to_snapshot(), told);
+    }
+
+    #[test]
     fn a_plan_makes_the_table_and_then_there_is_nothing_to_do(
         before in strategies::table(),
         after in strategies::table(),

@@ -1,0 +1,46 @@
+//! One visit to the kernel.
+
+use locum_ipvs::{ApplyError, Op, SyncDaemon, Table, TimeoutChange, Transport};
+
+use super::keeper::{DaemonError, Finishing, Keeper, Look, Outcome};
+
+/// What is to be done there.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) table: Table,
+    /// What an earlier run left and may finish its connections.
+    pub(super) finishing: Finishing,
+    pub(super) look: Look,
+    pub(super) timeouts: TimeoutChange,
+    /// The daemons that should run, if that is to be looked at.
+    pub(super) daemons: Option<Vec<SyncDaemon>>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    pub(super) daemons: Option<(Vec<SyncDaemon>, Result<Vec<Op>, DaemonError>)>,
+    pub(super) timeouts: Result<(), ApplyError>,
+}
+
+impl Errand {
+    pub(super) fn run<T: Transport>(self, keeper: &mut Keeper<T>) -> Done {
+        let outcome = keeper.pursue(&self.table, &self.finishing, self.look);
+        // Where the table cannot be read, nothing else works either.
+        let reachable = outcome.unread.is_none();
+        let timeouts = match reachable {
+            true => keeper.set_timeouts(self.timeouts),
+            false => Ok(()),
+        };
+        let daemons = self.daemons.filter(|_| reachable).map(|wanted| {
+            let result = keeper.pursue_daemons(&wanted);
+            (wanted, result)
+        });
+        Done {
+            outcome,
+            daemons,
+            timeouts,
+        }
+    }
+}

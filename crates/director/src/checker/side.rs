@@ -1,0 +1,323 @@
+//! The loop of the checker side: reports of checks in, changes of the kernel's table out.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use locum_health::{Runner, RunnerLimits};
+use locum_ipvs::{Client, Connection, Limits, Snapshot};
+use locum_netlink::{Namespace, Worker};
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tracing::{error, info, warn};
+
+use super::errand::{Done, Errand};
+use super::keeper::{Keeper, Look};
+use super::ledger::Ledger;
+use super::message::{Notice, Order};
+use super::record::Record;
+use super::{Options, notice, probes, roles};
+use crate::clock;
+use crate::notify::Notifier;
+use crate::pool::{Input, Pools};
+use crate::site::{OnStop, Site};
+use crate::words::chain;
+
+/// Changes that follow each other this fast become one plan…
+const GATHER: Duration = Duration::from_millis(50);
+
+/// …unless the first of them has waited this long.
+const LONGEST_GATHER: Duration = Duration::from_millis(400);
+
+/// After a failure the table is read again so soon.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Runs the checker side to its end, on this thread.
+pub(super) fn run(
+    options: Options,
+    orders: mpsc::UnboundedReceiver<Order>,
+    notices: mpsc::UnboundedSender<Notice>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(live(options, orders, notices)),
+        Err(error) => error!(%error, "the checks cannot run: there is no event loop"),
+    }
+}
+
+async fn live(
+    options: Options,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    notices: mpsc::UnboundedSender<Notice>,
+) {
+    let Options {
+        site,
+        state_directory,
+        name,
+    } = options;
+    let foreign = site.ipvs.foreign;
+    let kernel = Worker::start("ipvs", &Namespace::default(), move || {
+        let client = Client::open(Limits::default())?;
+        Ok(Keeper::new(client, foreign, Record::open(&state_directory)))
+    });
+    let kernel = match kernel {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            error!(%error, "the kernel's IPVS table cannot be kept: there is no socket");
+            return;
+        }
+    };
+    let (runner, mut reports) = Runner::start(RunnerLimits::default(), probes::seed(&name));
+    let (finish, mut finished) = mpsc::unbounded_channel();
+    let mut side = Side::new(site, kernel, runner, notices, finish).await;
+    loop {
+        side.send_errand(clock::now());
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Masters(masters)) => side.follow(masters),
+                Some(Order::Report(number)) => side.report(number).await,
+                Some(Order::Stop) | None => break,
+            },
+            Some(done) = finished.recv() => side.finished(done),
+            Some(report) = reports.recv() => {
+                side.checked(&report);
+                while let Ok(report) = reports.try_recv() {
+                    side.checked(&report);
+                }
+            }
+            () = sleep_until(side.wake().into()) => side.pools.handle(clock::now(), Input::Timeout),
+        }
+        side.tell();
+    }
+    side.stop(&mut finished).await;
+}
+
+struct Side {
+    site: Site,
+    pools: Pools,
+    runner: Runner,
+    kernel: Worker<Keeper<Connection>>,
+    notifier: Notifier,
+    ledger: Ledger,
+    masters: BTreeMap<String, bool>,
+    notices: mpsc::UnboundedSender<Notice>,
+    finish: mpsc::UnboundedSender<Done>,
+    /// An errand is under way; was everything checked once when it left?
+    busy: Option<Checked>,
+    /// The table has to be looked at then, since something changed.
+    look_at: Option<Instant>,
+    /// The first change of those that the look is for.
+    changed_at: Option<Instant>,
+    /// It has to be read then.
+    read_at: Instant,
+    daemons_due: bool,
+    /// Virtual routers wait at most until then; `None`: they do not wait any more.
+    waiting_until: Option<Instant>,
+}
+
+/// Has every server been checked once?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    All,
+    NotAll,
+}
+
+impl Side {
+    async fn new(
+        site: Site,
+        kernel: Worker<Keeper<Connection>>,
+        runner: Runner,
+        notices: mpsc::UnboundedSender<Notice>,
+        finish: mpsc::UnboundedSender<Done>,
+    ) -> Self {
+        let keys = site.services.iter().flat_map(|service| &service.kernel);
+        let wanted = keys.map(|service| *service.key()).collect();
+        let inherited = kernel.run(move |keeper| keeper.inherited(&wanted)).await;
+        // What is wrong with the kernel is told by the first errand.
+        let read = inherited.ok().and_then(Result::ok).unwrap_or_default();
+        let now = clock::now();
+        let pools = Pools::new(now, &site, &read);
+        let checks = probes::subscriptions(&pools);
+        let begun = checks.map(|subscriptions| runner.set(subscriptions));
+        match begun {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!("the servers are not checked: {}", chain(&error)),
+            Err(error) => error!("the servers are not checked: {}", chain(&error)),
+        }
+        Self {
+            waiting_until: now.checked_add(site.ipvs.start_bound),
+            daemons_due: site.ipvs.sync.is_some(),
+            site,
+            pools,
+            runner,
+            kernel,
+            notifier: Notifier::new(),
+            ledger: Ledger::default(),
+            masters: BTreeMap::new(),
+            notices,
+            finish,
+            busy: None,
+            look_at: Some(now),
+            changed_at: None,
+            read_at: now,
+        }
+    }
+
+    /// When the loop has to go round without anything happening.
+    fn wake(&self) -> Instant {
+        let errand = match self.busy {
+            Some(_) => None,
+            None => Some(
+                self.look_at
+                    .map_or(self.read_at, |look| look.min(self.read_at)),
+            ),
+        };
+        let times = [errand, self.waiting_until, self.pools.poll_timeout()];
+        let far = self.read_at + self.site.ipvs.reconcile_interval;
+        times.into_iter().flatten().min().unwrap_or(far)
+    }
+
+    fn follow(&mut self, masters: BTreeMap<String, bool>) {
+        self.masters = masters;
+        if self.site.ipvs.sync.is_some() {
+            self.daemons_due = true;
+            self.look_at = Some(clock::now());
+        }
+    }
+
+    fn checked(&mut self, report: &locum_health::Report) {
+        let now = clock::now();
+        self.pools.handle(now, probes::input(report));
+        self.look_soon(now);
+    }
+
+    fn look_soon(&mut self, now: Instant) {
+        let first = *self.changed_at.get_or_insert(now);
+        self.look_at = Some((now + GATHER).min(first + LONGEST_GATHER));
+    }
+
+    /// Sends somebody to the kernel if there is something to do there and nobody is.
+    fn send_errand(&mut self, now: Instant) {
+        let reads = now >= self.read_at;
+        let looks = self.look_at.is_some_and(|at| now >= at);
+        if self.busy.is_some() || !(reads || looks) {
+            return;
+        }
+        let sync = self.site.ipvs.sync.as_ref();
+        let daemons = sync.filter(|_| reads || self.daemons_due);
+        let errand = Errand {
+            table: self.pools.desired().clone(),
+            finishing: self.pools.leftovers(),
+            look: if reads { Look::Read } else { Look::Trust },
+            timeouts: self.site.ipvs.timeouts,
+            daemons: daemons.map(|sync| roles::daemons(sync, &self.masters)),
+        };
+        self.look_at = None;
+        self.changed_at = None;
+        self.daemons_due = false;
+        self.busy = Some(if self.pools.first_round_done() {
+            Checked::All
+        } else {
+            Checked::NotAll
+        });
+        let (kernel, finish) = (self.kernel.clone(), self.finish.clone());
+        tokio::spawn(async move {
+            match kernel.run(move |keeper| errand.run(keeper)).await {
+                Ok(done) => drop(finish.send(done)),
+                Err(error) => error!(%error, "the kernel's IPVS table is not kept any more"),
+            }
+        });
+    }
+
+    fn finished(&mut self, done: Done) {
+        let now = clock::now();
+        let checked = self.busy.take();
+        let Done {
+            mut outcome,
+            daemons,
+            timeouts,
+        } = done;
+        if let Some(read) = outcome.read.take() {
+            self.pools.handle(now, Input::Kernel(&read));
+            outcome.read = Some(Snapshot::default());
+            self.read_at = now + self.site.ipvs.reconcile_interval;
+            self.look_soon(now);
+        }
+        if !outcome.is_complete() {
+            self.read_at = now + RETRY.min(self.site.ipvs.reconcile_interval);
+        }
+        self.ledger.table(now, &outcome);
+        if let Some((wanted, result)) = &daemons {
+            self.ledger.daemons(wanted, result);
+        }
+        if let Err(error) = &timeouts {
+            Ledger::timeouts(error);
+        }
+        // Without IPVS the pair goes on working.
+        if checked == Some(Checked::All) && outcome.is_complete() || outcome.is_hopeless() {
+            self.be_ready();
+        }
+    }
+
+    fn be_ready(&mut self) {
+        if self.waiting_until.take().is_some() {
+            let _ = self.notices.send(Notice::Ready);
+        }
+    }
+
+    /// Tells what has happened meanwhile: to the log, to programs, and to the other side.
+    fn tell(&mut self) {
+        let now = clock::now();
+        while let Some(event) = self.pools.poll_event() {
+            notice::log(&event);
+            notice::notify(&event, &self.site, &mut self.notifier);
+            self.look_soon(now);
+        }
+        if self.waiting_until.is_some_and(|until| now >= until) {
+            warn!(
+                "not every server has been checked in {} s: the virtual routers do not wait longer",
+                self.site.ipvs.start_bound.as_secs()
+            );
+            self.be_ready();
+        }
+    }
+
+    async fn report(&self, number: u64) {
+        let totals = self.runner.totals().await.unwrap_or_default();
+        let now = clock::now();
+        let report = probes::report(now, &self.site, &self.pools, totals, &self.ledger);
+        let _ = self.notices.send(Notice::Report(number, Box::new(report)));
+    }
+
+    /// The daemons stop first, then the table goes.
+    async fn stop(self, finished: &mut mpsc::UnboundedReceiver<Done>) {
+        drop(self.runner);
+        if self.busy.is_some() {
+            let _ = finished.recv().await;
+        }
+        let has_daemons = self.site.ipvs.sync.is_some();
+        let on_stop = self.site.ipvs.on_stop;
+        let ended = self.kernel.run(move |keeper| {
+            if has_daemons && let Err(error) = keeper.pursue_daemons(&[]) {
+                warn!("{}", chain(&error));
+            }
+            (on_stop == OnStop::Remove).then(|| keeper.clear())
+        });
+        match ended.await {
+            Ok(None) => info!("the IPVS table is left as it is"),
+            Ok(Some(outcome)) if outcome.is_complete() => {
+                info!(
+                    changes = outcome.made,
+                    "the IPVS table is empty of this director's services"
+                );
+            }
+            Ok(Some(outcome)) if outcome.is_hopeless() => {}
+            Ok(Some(outcome)) => {
+                let mut ledger = Ledger::default();
+                ledger.table(clock::now(), &outcome);
+            }
+            Err(error) => error!(%error, "the kernel's IPVS table is left as it is"),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+mod caps;
+mod fake;
+mod health;
+mod lag;
+mod load;
+mod set;
