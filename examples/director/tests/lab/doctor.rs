@@ -160,7 +160,7 @@ fn a_real_server_is_examined_and_its_settings_fixed() -> Result {
 fn a_plan_names_the_addresses_and_says_when_there_is_no_ipvs() -> Result {
     let (_lan, hosts) = network(&["us"])?;
     let us = hosts.first().ok_or("one host")?;
-    us.ip("address add 2001:db8::10/64 dev eth0")?;
+    us.ip("address add 2001:db8::10/64 dev eth0 nodad")?;
     us.write(Path::new(CONFIG), &routers("192.0.2.10", "2001:db8::10"))?;
     let ended = director(us, &format!("plan -c {CONFIG}"))?;
     assert_eq!(ended.code, Some(0), "{ended:?}");
