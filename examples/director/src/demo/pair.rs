@@ -12,7 +12,7 @@ use super::screen::{self, Screen};
 
 /// What `demo --pair` is told.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Runs {
     /// How often each failure is measured [default: 3]
     #[arg(long, requires = "pair", value_parser = clap::value_parser!(u16).range(1..=20))]
     runs: Option<u16>,
@@ -42,7 +42,7 @@ impl Interval {
     }
 }
 
-pub(super) fn execute(arguments: &Arguments, form: Form) -> anyhow::Result<()> {
+pub(super) fn execute(arguments: &Runs, form: Form) -> anyhow::Result<()> {
     require_privileges()?;
     let mut screen = Screen::new(form);
     let director = std::env::current_exe().context("this program cannot find itself")?;
