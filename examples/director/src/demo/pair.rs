@@ -12,6 +12,8 @@ use super::screen::{self, Screen};
 
 /// What `demo --pair` is told.
 #[derive(Debug, clap::Args)]
+// Else a group of this name, and there is one.
+#[group(skip)]
 pub(super) struct Arguments {
     /// How often each failure is measured [default: 3]
     #[arg(long, requires = "pair", value_parser = clap::value_parser!(u16).range(1..=20))]
