@@ -65,13 +65,27 @@ impl Need {
     }
 }
 
+const IPROUTE2: Need = Need {
+    program: "ip",
+    package: "iproute2",
+    why: "sets up and shows hosts of the lab",
+};
+
+const UML: Need = Need {
+    program: "linux.uml",
+    package: "user-mode-linux",
+    why: "a Linux with IPVS that runs as a process",
+};
+
+const KMOD: Need = Need {
+    program: "modprobe",
+    package: "kmod",
+    why: "loads its modules",
+};
+
 /// What the lab runs beside our own code.
 pub(crate) const LAB: [Need; 2] = [
-    Need {
-        program: "ip",
-        package: "iproute2",
-        why: "sets up and shows hosts of the lab",
-    },
+    IPROUTE2,
     Need {
         program: "keepalived",
         package: "keepalived",
@@ -81,22 +95,17 @@ pub(crate) const LAB: [Need; 2] = [
 
 /// What the tests of IPVS need, which boot a kernel that has it where this one has not.
 pub(crate) const IPVS: [Need; 3] = [
-    Need {
-        program: "linux.uml",
-        package: "user-mode-linux",
-        why: "a Linux with IPVS that runs as a process",
-    },
-    Need {
-        program: "modprobe",
-        package: "kmod",
-        why: "loads its modules",
-    },
+    UML,
+    KMOD,
     Need {
         program: "ipvsadm",
         package: "ipvsadm",
         why: "what our table is compared with",
     },
 ];
+
+/// What shows a whole site.
+pub(crate) const SITE: [Need; 3] = [IPROUTE2, UML, KMOD];
 
 /// Installing keepalived starts it if this file exists, and only then: its unit and its init script
 /// both have that condition, and the package ships no such file.

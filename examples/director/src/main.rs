@@ -56,3 +56,30 @@ fn main() -> ExitCode {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_parsed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_pairs_options_are_for_the_pair() {
+        for (line, valid) in [
+            ("director demo", true),
+            ("director demo --json", true),
+            ("director demo --pair --runs 1 --interval 1s", true),
+            ("director demo --runs 1", false),
+            ("director demo --interval 1s", false),
+            ("director demo --pair --runs 0", false),
+        ] {
+            let parsed = Arguments::try_parse_from(line.split(' '));
+            assert_eq!(parsed.is_ok(), valid, "{line}: {parsed:?}");
+        }
+    }
+}
