@@ -39,7 +39,7 @@ fn the_site_lives_through_all_that_happens_to_it() -> Result {
         let count = |key: &str| {
             measurement[key]
                 .as_u64()
-                .ok_or(format!("no {key}: {outcome:#}"))
+                .ok_or_else(|| format!("no {key}: {outcome:#}"))
         };
         let (requests, failed) = (count("requests")?, count("failed")?);
         assert!(failed < requests, "nothing was answered: {measurement:#}");
