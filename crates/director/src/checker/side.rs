@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use locum_health::{Runner, RunnerLimits};
 use locum_ipvs::{Client, Connection, Limits, Snapshot};
-use locum_netlink::{Namespace, Worker};
+use locum_netlink::{Namespace, Worker, WorkerError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
@@ -80,7 +80,7 @@ async fn live(
                 Some(Order::Report(number)) => side.report(number).await,
                 Some(Order::Stop) | None => break,
             },
-            Some(done) = finished.recv() => side.finished(done),
+            Some(done) = finished.recv() => side.returned(done),
             Some(report) = reports.recv() => {
                 side.checked(&report);
                 while let Ok(report) = reports.try_recv() {
@@ -103,7 +103,7 @@ struct Side {
     ledger: Ledger,
     masters: BTreeMap<String, bool>,
     notices: mpsc::UnboundedSender<Notice>,
-    finish: mpsc::UnboundedSender<Done>,
+    finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     /// An errand is under way; was everything checked once when it left?
     busy: Option<Checked>,
     /// The table has to be looked at then, since something changed.
@@ -130,7 +130,7 @@ impl Side {
         kernel: Worker<Keeper<Connection>>,
         runner: Runner,
         notices: mpsc::UnboundedSender<Notice>,
-        finish: mpsc::UnboundedSender<Done>,
+        finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     ) -> Self {
         let keys = site.services.iter().flat_map(|service| &service.kernel);
         let wanted = keys.map(|service| *service.key()).collect();
@@ -249,16 +249,26 @@ impl Side {
         });
         let (kernel, finish) = (self.kernel.clone(), self.finish.clone());
         tokio::spawn(async move {
-            match kernel.run(move |keeper| errand.run(keeper)).await {
-                Ok(done) => drop(finish.send(done)),
-                Err(error) => error!(%error, "the kernel's IPVS table is not kept any more"),
-            }
+            let done = kernel.run(move |keeper| errand.run(keeper)).await;
+            // The loop has not ended, or nobody wants to know.
+            let _ = finish.send(done);
         });
     }
 
-    fn finished(&mut self, done: Done) {
+    fn returned(&mut self, done: Result<Done, WorkerError>) {
         let now = clock::now();
         let checked = self.busy.take();
+        match done {
+            Ok(done) => self.finished(now, checked, done),
+            Err(error) => {
+                error!(%error, "the kernel's IPVS table is not kept");
+                self.read_at = now + RETRY;
+                self.be_ready();
+            }
+        }
+    }
+
+    fn finished(&mut self, now: Instant, checked: Option<Checked>, done: Done) {
         let Done {
             mut outcome,
             daemons,
@@ -317,7 +327,7 @@ impl Side {
     }
 
     /// The daemons stop first, then the table goes.
-    async fn stop(self, finished: &mut mpsc::UnboundedReceiver<Done>) {
+    async fn stop(self, finished: &mut mpsc::UnboundedReceiver<Result<Done, WorkerError>>) {
         drop(self.runner);
         if self.busy.is_some() {
             let _ = finished.recv().await;
