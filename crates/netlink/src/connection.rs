@@ -49,7 +49,7 @@ pub struct Connection {
     socket: Socket,
     sequence: u32,
     timeout: Duration,
-    buffer: Vec<u8>,
+    buffers: [Vec<u8>; 2],
 }
 
 impl Connection {
@@ -65,7 +65,7 @@ impl Connection {
             socket,
             sequence: 1,
             timeout,
-            buffer: vec![0; BUFFER],
+            buffers: [vec![0; BUFFER], vec![0; BUFFER]],
         })
     }
 
@@ -138,10 +138,11 @@ impl Connection {
         let mut lost = false;
         loop {
             // After an overflow, what did arrive is read all the same, but nothing more is waited for.
+            let [buffer, _] = &mut self.buffers;
             let received = if lost {
-                self.socket.try_receive(&mut self.buffer)
+                self.socket.try_receive(buffer)
             } else {
-                self.socket.receive(&mut self.buffer, deadline)
+                self.socket.receive(buffer, deadline)
             };
             let length = match received {
                 Ok(length) => length,
@@ -155,7 +156,7 @@ impl Connection {
                     return false;
                 }
             };
-            for frame in Frames(self.buffer.get(..length).unwrap_or_default()) {
+            for frame in Frames(buffer.get(..length).unwrap_or_default()) {
                 // Answers to earlier, given up requests fall outside.
                 let index =
                     usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
@@ -186,14 +187,16 @@ impl Connection {
             messages: Vec::new(),
         };
         loop {
-            let Ok(length) = self.socket.receive(&mut self.buffer, deadline) else {
-                self.socket.drain(&mut self.buffer);
+            let Ok(lengths) = self.socket.receive_two(&mut self.buffers, deadline) else {
+                self.socket.drain(&mut self.buffers[0]);
                 return Err(RequestError::Unknown);
             };
-            for frame in Frames(self.buffer.get(..length).unwrap_or_default()) {
-                if let Some(end) = dump.take(frame) {
-                    end?;
-                    return Ok((!dump.interrupted).then_some(dump.messages));
+            for (buffer, length) in self.buffers.iter().zip(lengths) {
+                for frame in Frames(buffer.get(..length).unwrap_or_default()) {
+                    if let Some(end) = dump.take(frame) {
+                        end?;
+                        return Ok((!dump.interrupted).then_some(dump.messages));
+                    }
                 }
             }
         }

@@ -1,12 +1,13 @@
 //! A netlink socket whose every wait has an end.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
@@ -68,10 +69,48 @@ impl Socket {
         Ok(length)
     }
 
+    /// The next two datagrams in one system call, if there are two: what one leaves empty has length 0. A short dump is an
+    /// answer and its end, and the kernel makes the end while the answer is received.
+    fn try_receive_two(&self, buffers: &mut [Vec<u8>; 2]) -> io::Result<[usize; 2]> {
+        let room = buffers.each_ref().map(Vec::len);
+        let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(2, None);
+        let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+        let descriptor = self.as_fd().as_raw_fd();
+        let mut received = recvmmsg(descriptor, &mut headers, &mut slices, flags, None)?;
+        let mut next = || received.next().map_or(0, |message| message.bytes);
+        let lengths = [next(), next()];
+        if lengths
+            .iter()
+            .zip(room)
+            .any(|(length, room)| *length > room)
+        {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(lengths)
+    }
+
+    /// Both of them, waiting until `deadline` for the first: then `TimedOut`.
+    pub(crate) fn receive_two(
+        &self,
+        buffers: &mut [Vec<u8>; 2],
+        deadline: &mut Deadline,
+    ) -> io::Result<[usize; 2]> {
+        Self::wait_for(self.as_fd(), deadline, || self.try_receive_two(buffers))
+    }
+
     /// As [`try_receive`](Self::try_receive), waiting until `deadline`: then `TimedOut`.
     pub(crate) fn receive(&self, buffer: &mut [u8], deadline: &mut Deadline) -> io::Result<usize> {
+        Self::wait_for(self.as_fd(), deadline, || self.try_receive(buffer))
+    }
+
+    fn wait_for<T>(
+        descriptor: BorrowedFd<'_>,
+        deadline: &mut Deadline,
+        mut receive: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
-            match self.try_receive(buffer) {
+            match receive() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
@@ -80,7 +119,7 @@ impl Socket {
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            wait_readable(self.as_fd(), left)?;
+            wait_readable(descriptor, left)?;
         }
     }
 

@@ -66,18 +66,18 @@ impl<T: Transport> Client<T> {
         let mut entries = self.services()?;
         for _ in 0..MAX_SNAPSHOTS {
             let mut services = BTreeMap::new();
-            for service in &entries {
+            for service in entries {
                 let list = self.dump_destinations(&service.key)?;
                 let destinations = list.into_iter().map(|entry| (entry.key, entry)).collect();
                 let actual = ActualService {
-                    service: service.clone(),
+                    service,
                     destinations,
                 };
-                services.insert(service.key, actual);
+                services.insert(actual.service.key, actual);
             }
             // The kernel resumes a dump by position: what others add or delete makes it skip or repeat services.
             let later = self.services()?;
-            if by_key(&entries) == by_key(&later) {
+            if are_the_same(&services, &later) {
                 return Ok(Snapshot { services });
             }
             entries = later;
@@ -206,9 +206,14 @@ impl<T: Transport> Client<T> {
     }
 }
 
-fn by_key(entries: &[ServiceEntry]) -> BTreeMap<ServiceKey, &ServiceSettings> {
-    entries
+/// A list may have a service twice, and miss another for it.
+fn are_the_same(services: &BTreeMap<ServiceKey, ActualService>, list: &[ServiceEntry]) -> bool {
+    let by_key: BTreeMap<&ServiceKey, &ServiceSettings> = list
         .iter()
-        .map(|entry| (entry.key, &entry.settings))
-        .collect()
+        .map(|entry| (&entry.key, &entry.settings))
+        .collect();
+    let read = services
+        .iter()
+        .map(|(key, actual)| (key, &actual.service.settings));
+    by_key.into_iter().eq(read)
 }

@@ -60,6 +60,32 @@ proptest! {
     }
 
     #[test]
+    fn any_attributes_are_read_without_panic(
+        command in 0_u8..20,
+        outer in 0_u16..5,
+        attributes in vec((0_u16..18, vec(any::<u8>(), 0..20)), 0..20),
+        deep in vec((0_u16..13, vec(any::<u8>(), 0..10)), 0..12),
+    ) {
+        // Well formed, with values of any length: what readers of single attributes must bear.
+        let fill = |request: Request| {
+            let request = attributes.iter().fold(request, |request, (kind, payload)| {
+                request.attribute(*kind, payload)
+            });
+            [10, 12].into_iter().fold(request, |request, stats| {
+                request.nested(stats, |request| {
+                    deep.iter().fold(request, |request, (kind, payload)| {
+                        request.attribute(*kind, payload)
+                    })
+                })
+            })
+        };
+        let request = fill(Request::new(30, 0).header(&[command, 1, 0, 0]).nested(outer, fill));
+        read_all(&Message::new(30, request.body().to_vec()));
+        let _ = Kernel::new().execute(std::slice::from_ref(&request));
+        let _ = Kernel::new().dump(&request);
+    }
+
+    #[test]
     fn spoilt_messages_are_read_without_panic(
         op in strategies::op(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
