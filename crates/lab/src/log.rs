@@ -97,6 +97,14 @@ impl Log {
         LogMark(lines.dropped + lines.kept.len())
     }
 
+    /// What was written after `mark`.
+    #[must_use]
+    pub fn after(&self, mark: LogMark) -> Vec<Line> {
+        let lines = self.lines_mut();
+        let skip = mark.0.saturating_sub(lines.dropped);
+        lines.kept.iter().skip(skip).cloned().collect()
+    }
+
     /// Waits for a line that contains `needle`, from the first line on.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
     reason = "a program talks to its user"
 )]
 
+mod cost;
 mod failover;
 mod speed;
 
@@ -25,6 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    CheckCost(cost::Cost),
     Failover(failover::Failover),
     IpvsSpeed(speed::Speed),
 }
@@ -32,6 +34,7 @@ enum Verb {
 fn main() -> ExitCode {
     kernel::first_process();
     match Cli::parse().verb {
+        Verb::CheckCost(arguments) => cost::kernel(&arguments).run(|| code(cost::run(&arguments))),
         Verb::Failover(arguments) => code(failover::run(&arguments)),
         Verb::IpvsSpeed(arguments) => speed::main(&arguments),
     }
