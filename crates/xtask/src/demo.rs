@@ -12,10 +12,11 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Show a pair failing over, in a throw-away lab on this machine.
+/// Show a load-balanced site whose parts die and come back, in a throw-away lab on this machine.
 ///
-/// Builds `director` in release and runs `director demo`. keepalived is installed if it is missing
-/// (asks first), to run the same failures beside it. Everything after `--` goes to `director demo`.
+/// Builds `director` in release and runs `director demo`. What it stands on is installed if it is missing
+/// (asks first): a kernel with IPVS that runs as a process, and for `-- --pair` keepalived, to run the same failures
+/// beside it. Everything after `--` goes to `director demo`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -27,8 +28,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
     let mut steps = Steps::default();
-    if let Err(error) = needs::ensure(&needs::LAB, args.consent) {
-        steps.not_run("comparison with keepalived", &format!("{error:#}"));
+    if args.demo.iter().any(|argument| argument == "--pair") {
+        if let Err(error) = needs::ensure(&needs::LAB, args.consent) {
+            steps.not_run("comparison with keepalived", &format!("{error:#}"));
+        }
+    } else {
+        needs::ensure(&needs::DEMO, args.consent)?;
     }
     let privilege = Privilege::obtain("the demo (network namespaces, raw sockets)")?;
     steps.cmd("build", &Cmd::cargo("build --release -p director"));

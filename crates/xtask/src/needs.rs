@@ -59,13 +59,30 @@ pub(crate) struct Need {
     why: &'static str,
 }
 
+const IP: Need = Need {
+    program: "ip",
+    package: "iproute2",
+    why: "sets up and shows hosts of the lab",
+};
+
+const KERNEL: Need = Need {
+    program: "linux.uml",
+    package: "user-mode-linux",
+    why: "a Linux with IPVS that runs as a process",
+};
+
+const MODULES: Need = Need {
+    program: "modprobe",
+    package: "kmod",
+    why: "loads its modules",
+};
+
+/// What the demo of the whole site needs.
+pub(crate) const DEMO: [Need; 3] = [IP, KERNEL, MODULES];
+
 /// What the lab runs beside our own code.
 pub(crate) const LAB: [Need; 2] = [
-    Need {
-        program: "ip",
-        package: "iproute2",
-        why: "sets up and shows hosts of the lab",
-    },
+    IP,
     Need {
         program: "keepalived",
         package: "keepalived",
@@ -75,16 +92,8 @@ pub(crate) const LAB: [Need; 2] = [
 
 /// What the tests of IPVS need, which boot a kernel that has it where this one has not.
 pub(crate) const IPVS: [Need; 3] = [
-    Need {
-        program: "linux.uml",
-        package: "user-mode-linux",
-        why: "a Linux with IPVS that runs as a process",
-    },
-    Need {
-        program: "modprobe",
-        package: "kmod",
-        why: "loads its modules",
-    },
+    KERNEL,
+    MODULES,
     Need {
         program: "ipvsadm",
         package: "ipvsadm",
