@@ -40,8 +40,8 @@ use locum_ipvs::{DestinationKey, Removal, ServiceKey, Snapshot, Table, Weight};
 
 use self::burst::{Burst, Verdict};
 use self::drain::Departing;
-pub(crate) use self::interface::{DrainEnd, Event, Input, Reason, Slot};
-pub(crate) use self::report::{PoolReport, ServerReport, ServerState, SorryReport};
+pub(crate) use self::interface::{DrainEnd, Event, Input, Slot};
+pub(crate) use self::report::{PoolReport, ServerReport, ServerState};
 pub(crate) use self::server::Connections;
 use self::server::{Duty, Found, Server, Standing};
 use self::service::Pool;

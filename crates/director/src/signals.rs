@@ -3,7 +3,15 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::warn;
+
+/// What a signal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// Hand over and end.
+    End(&'static str),
+    /// Read the configuration again.
+    Reload,
+}
 
 #[derive(Debug)]
 pub(crate) struct Signals {
@@ -21,15 +29,20 @@ impl Signals {
         })
     }
 
-    /// The next one that means the end.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.terminate.recv() => Received::End("SIGTERM"),
+            _ = self.interrupt.recv() => Received::End("SIGINT"),
+            _ = self.hangup.recv() => Received::Reload,
+        }
+    }
+
+    /// The next one that means the end; it is too late for others.
+    pub(crate) async fn next_end(&mut self) -> &'static str {
         loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => {
-                    warn!("SIGHUP is ignored: this version reads its configuration at the start only");
-                }
+            if let Received::End(name) = self.next().await {
+                return name;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
@@ -18,7 +18,8 @@ use crate::config::{Config, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
 use crate::director::{Director, Member, notify};
 use crate::journal::Journal;
-use crate::signals::Signals;
+use crate::reload::Reload;
+use crate::signals::{Received, Signals};
 use crate::words;
 
 /// Why the director could not start.
@@ -64,23 +65,24 @@ pub enum Ended {
     AtOnce,
 }
 
-/// Runs the virtual routers of `config` until SIGTERM or SIGINT, in the foreground, and hands over then.
+/// Runs the virtual routers and services of `config` until SIGTERM or SIGINT, in the foreground, and hands over then.
+/// SIGHUP has it read the file at `path` again: virtual services change in place.
 ///
 /// # Errors
 ///
 /// [`RunError`]; whatever it had begun is undone.
-pub fn run(config: Config) -> Result<Ended, RunError> {
+pub fn run(config: Config, path: &Path) -> Result<Ended, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::EventLoop)?;
-    let ended = runtime.block_on(supervise(config));
+    let ended = runtime.block_on(supervise(config, path));
     // Whoever still asks for the status must not delay the end.
     runtime.shutdown_background();
     ended
 }
 
-async fn supervise(config: Config) -> Result<Ended, RunError> {
+async fn supervise(config: Config, path: &Path) -> Result<Ended, RunError> {
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
     capability::check()?;
     let name = config.director.name.clone().unwrap_or_else(host_name);
@@ -88,9 +90,17 @@ async fn supervise(config: Config) -> Result<Ended, RunError> {
     let socket = ControlSocket::bind(&config.director.control_socket)?;
     let node = start_node(&config).await?;
     let checker = start_checker(&name, &config).map_err(RunError::EventLoop)?;
+    let reload = Reload::new(path, &config);
     let director = Arc::new(Director::new(name, clock::now(), checker));
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
-    let ended = take_part(&node, &director, config.virtual_routers, &mut signals).await;
+    let ended = take_part(
+        &node,
+        &director,
+        config.virtual_routers,
+        &mut signals,
+        &reload,
+    )
+    .await;
     match ended {
         Ok(Ended::Gracefully) => info!("stopped"),
         Ok(Ended::AtOnce) => warn!(
@@ -113,6 +123,7 @@ async fn take_part(
     director: &Arc<Director>,
     routers: Vec<VirtualRouter>,
     signals: &mut Signals,
+    reload: &Reload,
 ) -> Result<Ended, RunError> {
     let mut events = node.events();
     let ready = async {
@@ -122,7 +133,7 @@ async fn take_part(
     };
     let early = tokio::select! {
         () = ready => None,
-        signal = signals.next() => Some(signal),
+        signal = signals.next_end() => Some(signal),
     };
     if early.is_none() {
         match add_all(node, routers).await {
@@ -146,7 +157,7 @@ async fn take_part(
     let signal = match early {
         Some(signal) => Some(signal),
         None => tokio::select! {
-            signal = signals.next() => Some(signal),
+            signal = until_the_end(signals, director, reload) => Some(signal),
             () = director.record_all(&mut events) => None,
         },
     };
@@ -162,6 +173,20 @@ async fn take_part(
         task.abort();
     }
     ended
+}
+
+/// Reads the configuration again as often as somebody asks for that, until a signal means the end.
+async fn until_the_end(
+    signals: &mut Signals,
+    director: &Director,
+    reload: &Reload,
+) -> &'static str {
+    loop {
+        match signals.next().await {
+            Received::End(name) => return name,
+            Received::Reload => reload.carry_out(director.checker.as_ref()),
+        }
+    }
 }
 
 /// Starts the checker side, if there is something to balance.
@@ -191,7 +216,7 @@ async fn hand_over(
 ) -> Ended {
     tokio::select! {
         () = leave(node, director, events) => Ended::Gracefully,
-        _ = signals.next() => Ended::AtOnce,
+        _ = signals.next_end() => Ended::AtOnce,
     }
 }
 

@@ -30,3 +30,13 @@ pub use self::runner::{
 pub use self::schedule::{Pace, Phase, ProbeId, Schedule, Timing, TimingError};
 pub use self::socket::SocketOptions;
 pub use self::tracker::{Health, Tracker, Verdict};
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_shows_the_example() {
+        let example = include_str!("../examples/check.rs");
+        let code = example.find("use std::error").unwrap();
+        assert!(include_str!("../README.md").contains(&example[code..]));
+    }
+}

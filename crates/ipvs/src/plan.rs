@@ -40,6 +40,9 @@ pub fn plan_with(
     mut removal: impl FnMut(&ServiceKey, &DestinationEntry) -> Removal,
 ) -> Vec<Op> {
     let mut changes = Changes::default();
+    // At least so many are added. Growing by and by would touch all that memory several times over.
+    let added = desired.entries().saturating_sub(actual.entries());
+    changes.given.reserve_exact(added);
     for pair in merge(&desired.services, &actual.services) {
         match pair {
             Pair::Left(_, desired) => changes.add_service(desired),

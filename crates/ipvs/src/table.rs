@@ -117,6 +117,14 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Services and destinations together.
+    pub(crate) fn entries(&self) -> usize {
+        let destinations = self.services.values().map(|s| s.destinations.len());
+        self.services.len().saturating_add(destinations.sum())
+    }
+}
+
 /// The services as they are in the kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -134,6 +142,12 @@ pub struct ActualService {
 }
 
 impl Snapshot {
+    /// Services and destinations together.
+    pub(crate) fn entries(&self) -> usize {
+        let destinations = self.services.values().map(|s| s.destinations.len());
+        self.services.len().saturating_add(destinations.sum())
+    }
+
     /// All services, in order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = &ActualService> {
         self.services.values()

@@ -1,9 +1,9 @@
 //! Requests in batches, each with its own answer.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clock;
+use crate::clock::Deadline;
 use crate::error::RequestError;
 use crate::message::{DONE, DUMP_INTERRUPTED, ERROR, Frame, Frames, Message, NOOP, OVERRUN};
 use crate::request::{ACK, DUMP, Request};
@@ -76,12 +76,12 @@ impl Connection {
     ///
     /// One result for each request, in order.
     pub fn execute(&mut self, requests: &[Request]) -> Vec<Result<Vec<Message>, RequestError>> {
-        let deadline = clock::now() + self.timeout;
+        let mut deadline = Deadline::after(self.timeout);
         let mut answers = Vec::with_capacity(requests.len());
         let mut rest = requests;
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(batch_length(rest));
-            self.batch(batch, deadline, &mut answers);
+            self.batch(batch, &mut deadline, &mut answers);
             rest = later;
         }
         answers
@@ -93,9 +93,9 @@ impl Connection {
     ///
     /// [`RequestError::Interrupted`] when it changed each time, else as for any request.
     pub fn dump(&mut self, request: &Request) -> Result<Vec<Message>, RequestError> {
-        let deadline = clock::now() + self.timeout;
+        let mut deadline = Deadline::after(self.timeout);
         for _ in 0..MAX_DUMPS {
-            if let Some(messages) = self.dump_once(request, deadline)? {
+            if let Some(messages) = self.dump_once(request, &mut deadline)? {
                 return Ok(messages);
             }
         }
@@ -105,7 +105,7 @@ impl Connection {
     fn batch(
         &mut self,
         requests: &[Request],
-        deadline: Instant,
+        deadline: &mut Deadline,
         answers: &mut Vec<Result<Vec<Message>, RequestError>>,
     ) {
         let Some(last) = requests.len().checked_sub(1) else {
@@ -128,7 +128,13 @@ impl Connection {
     }
 
     /// Sorts answers into `slots` until the last request has its own. False if some were lost.
-    fn collect(&mut self, first: u32, last: usize, slots: &mut [Slot], deadline: Instant) -> bool {
+    fn collect(
+        &mut self,
+        first: u32,
+        last: usize,
+        slots: &mut [Slot],
+        deadline: &mut Deadline,
+    ) -> bool {
         let mut lost = false;
         loop {
             // After an overflow, what did arrive is read all the same, but nothing more is waited for.
@@ -168,13 +174,12 @@ impl Connection {
     fn dump_once(
         &mut self,
         request: &Request,
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<Option<Vec<Message>>, RequestError> {
         let sequence = self.next_sequence();
         let mut datagram = Vec::with_capacity(request.length());
         request.write(DUMP, sequence, &mut datagram);
-        self.send_datagram(&datagram, deadline)
-            .map_err(RequestError::NotSent)?;
+        self.socket.send(&datagram).map_err(RequestError::NotSent)?;
         let mut dump = Dump {
             sequence,
             interrupted: false,
@@ -194,7 +199,7 @@ impl Connection {
         }
     }
 
-    fn send(&mut self, requests: &[Request], deadline: Instant) -> io::Result<()> {
+    fn send(&mut self, requests: &[Request], deadline: &mut Deadline) -> io::Result<()> {
         if requests.iter().any(Request::is_too_long) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -204,14 +209,10 @@ impl Connection {
             let sequence = self.next_sequence();
             request.write(if index == last { ACK } else { 0 }, sequence, &mut datagram);
         }
-        self.send_datagram(&datagram, deadline)
-    }
-
-    fn send_datagram(&self, datagram: &[u8], deadline: Instant) -> io::Result<()> {
-        if clock::now() >= deadline {
+        if deadline.left().is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.socket.send(datagram)
+        self.socket.send(&datagram)
     }
 
     const fn next_sequence(&mut self) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
@@ -10,7 +10,8 @@ use neli::utils::Groups;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
-use crate::{clock, sys};
+use crate::clock::Deadline;
+use crate::sys;
 
 /// Larger than any datagram the kernel builds for a dump (32 KiB).
 pub(crate) const BUFFER: usize = 64 * 1024;
@@ -68,14 +69,14 @@ impl Socket {
     }
 
     /// As [`try_receive`](Self::try_receive), waiting until `deadline`: then `TimedOut`.
-    pub(crate) fn receive(&self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    pub(crate) fn receive(&self, buffer: &mut [u8], deadline: &mut Deadline) -> io::Result<usize> {
         loop {
             match self.try_receive(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }
-            let left = deadline.saturating_duration_since(clock::now());
+            let left = deadline.left();
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }

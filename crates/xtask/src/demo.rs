@@ -14,9 +14,10 @@ use crate::{
 
 /// Show a load-balanced site whose parts die and come back, in a throw-away lab on this machine.
 ///
-/// Builds `director` in release and runs `director demo`. What it stands on is installed if it is missing
-/// (asks first): a kernel with IPVS that runs as a process, and for `-- --pair` keepalived, to run the same failures
-/// beside it. Everything after `--` goes to `director demo`.
+/// Builds `director` in release and runs `director demo`, in a kernel with IPVS that it boots as a process where this
+/// one has none: user-mode-linux and kmod are installed if they are missing (asks first). With `-- --pair` it shows how
+/// an address fails over instead, beside keepalived, which is installed likewise. Everything after `--` goes to
+/// `director demo`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -28,12 +29,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
     let mut steps = Steps::default();
-    if args.demo.iter().any(|argument| argument == "--pair") {
+    if args.demo.iter().any(|word| word == "--pair") {
         if let Err(error) = needs::ensure(&needs::LAB, args.consent) {
             steps.not_run("comparison with keepalived", &format!("{error:#}"));
         }
     } else {
-        needs::ensure(&needs::DEMO, args.consent)?;
+        needs::ensure(&needs::SITE, args.consent)?;
     }
     let privilege = Privilege::obtain("the demo (network namespaces, raw sockets)")?;
     steps.cmd("build", &Cmd::cargo("build --release -p director"));

@@ -14,6 +14,7 @@ mod demo;
 mod lab;
 mod needs;
 mod privilege;
+mod servers;
 mod shell;
 mod steps;
 mod supply;

@@ -54,35 +54,38 @@ fn is_yes(answer: &str) -> bool {
 /// A program and the Debian package it is in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
-    program: &'static str,
-    package: &'static str,
-    why: &'static str,
+    pub(crate) program: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) why: &'static str,
 }
 
-const IP: Need = Need {
+impl Need {
+    pub(crate) fn print(&self) {
+        println!("  {:<18} {}", self.package, self.why);
+    }
+}
+
+const IPROUTE2: Need = Need {
     program: "ip",
     package: "iproute2",
     why: "sets up and shows hosts of the lab",
 };
 
-const KERNEL: Need = Need {
+const UML: Need = Need {
     program: "linux.uml",
     package: "user-mode-linux",
     why: "a Linux with IPVS that runs as a process",
 };
 
-const MODULES: Need = Need {
+const KMOD: Need = Need {
     program: "modprobe",
     package: "kmod",
     why: "loads its modules",
 };
 
-/// What the demo of the whole site needs.
-pub(crate) const DEMO: [Need; 3] = [IP, KERNEL, MODULES];
-
 /// What the lab runs beside our own code.
 pub(crate) const LAB: [Need; 2] = [
-    IP,
+    IPROUTE2,
     Need {
         program: "keepalived",
         package: "keepalived",
@@ -92,14 +95,17 @@ pub(crate) const LAB: [Need; 2] = [
 
 /// What the tests of IPVS need, which boot a kernel that has it where this one has not.
 pub(crate) const IPVS: [Need; 3] = [
-    KERNEL,
-    MODULES,
+    UML,
+    KMOD,
     Need {
         program: "ipvsadm",
         package: "ipvsadm",
         why: "what our table is compared with",
     },
 ];
+
+/// What shows a whole site.
+pub(crate) const SITE: [Need; 3] = [IPROUTE2, UML, KMOD];
 
 /// Installing keepalived starts it if this file exists, and only then: its unit and its init script
 /// both have that condition, and the package ships no such file.
@@ -119,9 +125,7 @@ pub(crate) fn ensure(needs: &[Need], consent: Consent) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("Missing on this machine:");
-    missing
-        .iter()
-        .for_each(|need| println!("  {:<15} {}", need.package, need.why));
+    missing.iter().for_each(Need::print);
     if which("apt-get").is_none() {
         bail!("only Debian and Ubuntu are known here (no apt-get): install these yourself");
     }
@@ -156,7 +160,7 @@ pub(crate) fn install_packages(packages: &[&str], consent: Consent) -> anyhow::R
 }
 
 /// `apt-get` that asks nothing and waits for ever for nothing.
-fn apt(verb: &str) -> Cmd {
+pub(crate) fn apt(verb: &str) -> Cmd {
     Cmd::new("env")
         .arg("DEBIAN_FRONTEND=noninteractive")
         .arg("apt-get")

@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use crate::{
     needs::{self, Consent},
     privilege::Privilege,
+    servers,
     shell::Cmd,
     steps::Steps,
     tally::Tally,
@@ -15,8 +16,8 @@ use crate::{
 
 /// Run every test and every example in the documentation.
 ///
-/// Installs what is missing of iproute2, keepalived, user-mode-linux, kmod and ipvsadm (asks first),
-/// then runs `cargo test` over the workspace with all features. Lab tests run as root in network
+/// Installs what is missing of iproute2, keepalived, user-mode-linux, kmod and ipvsadm, and unpacks in
+/// the target directory the servers that health checks are tested against (asks before each), then runs `cargo test` over the workspace with all features. Lab tests run as root in network
 /// namespaces of their own; those of IPVS boot a kernel that has it, where this one has not.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 pub(crate) fn step(steps: &mut Steps, consent: Consent, filter: Option<&str>) {
     steps.step("test", || {
         needs::ensure(&[&needs::LAB[..], &needs::IPVS].concat(), consent)?;
+        servers::ensure(consent)?;
         let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
         // One test at a time: those of the lab measure milliseconds, and two cores are all CI has.
         let mut cmd = Cmd::cargo("test --workspace --all-features --no-fail-fast")

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Keeps a virtual IP address on exactly one of several Linux machines, by VRRP.
+/// Keeps a virtual IP address on exactly one of several Linux machines, by VRRP, and balances what comes to it over
+/// servers that work, by IPVS.
 #[derive(Debug, Parser)]
 #[command(version, after_help = HELP, arg_required_else_help = true)]
 struct Arguments {
@@ -28,8 +29,9 @@ A first configuration, director.toml; on the other machine the same with another
 Then:
 
   director check -c director.toml     every mistake at once, with its place and cure
-  director run -c director.toml       take part in the election
-  director status                     who is master, and what is wrong
+  director doctor -c director.toml    what on this machine would make it fail
+  director run -c director.toml       take part in the election, check servers, balance
+  director status                     who is master, which servers are up, and what is wrong
   director demo                       see it all fail over, on this machine alone";
 
 #[derive(Debug, Subcommand)]
@@ -54,5 +56,32 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_parsed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_pairs_options_are_for_the_pair() {
+        for (line, valid) in [
+            ("director demo", true),
+            ("director demo --json", true),
+            ("director demo --pair --runs 1 --interval 1s", true),
+            ("director demo --runs 1", false),
+            ("director demo --interval 1s", false),
+            ("director demo --pair --runs 0", false),
+        ] {
+            let parsed = Arguments::try_parse_from(line.split(' '));
+            assert_eq!(parsed.is_ok(), valid, "{line}: {parsed:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use locum_ipvs::{ApplyError, Op, SyncDaemon, Table, TimeoutChange, Transport};
 
 use super::keeper::{DaemonError, Finishing, Keeper, Look, Outcome};
+use crate::site::Foreign;
 
 /// What is to be done there.
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub(super) struct Errand {
     /// What an earlier run left and may finish its connections.
     pub(super) finishing: Finishing,
     pub(super) look: Look,
+    pub(super) foreign: Foreign,
     pub(super) timeouts: TimeoutChange,
     /// The daemons that should run, if that is to be looked at.
     pub(super) daemons: Option<Vec<SyncDaemon>>,
@@ -20,12 +22,21 @@ pub(super) struct Errand {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) outcome: Outcome,
-    pub(super) daemons: Option<(Vec<SyncDaemon>, Result<Vec<Op>, DaemonError>)>,
+    pub(super) daemons: Option<Daemons>,
     pub(super) timeouts: Result<(), ApplyError>,
+}
+
+/// What became of the daemons.
+#[derive(Debug)]
+pub(super) struct Daemons {
+    pub(super) wanted: Vec<SyncDaemon>,
+    /// What was done for that.
+    pub(super) result: Result<Vec<Op>, DaemonError>,
 }
 
 impl Errand {
     pub(super) fn run<T: Transport>(self, keeper: &mut Keeper<T>) -> Done {
+        keeper.foreign = self.foreign;
         let outcome = keeper.pursue(&self.table, &self.finishing, self.look);
         // Where the table cannot be read, nothing else works either.
         let reachable = outcome.unread.is_none();
@@ -33,9 +44,10 @@ impl Errand {
             true => keeper.set_timeouts(self.timeouts),
             false => Ok(()),
         };
-        let daemons = self.daemons.filter(|_| reachable).map(|wanted| {
-            let result = keeper.pursue_daemons(&wanted);
-            (wanted, result)
+        let wanted = self.daemons.filter(|_| reachable);
+        let daemons = wanted.map(|wanted| Daemons {
+            result: keeper.pursue_daemons(&wanted),
+            wanted,
         });
         Done {
             outcome,

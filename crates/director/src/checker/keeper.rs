@@ -56,21 +56,22 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Keeper<T> {
     client: Client<T>,
-    foreign: Foreign,
+    pub(super) foreign: Foreign,
     record: Record,
     /// What the table is if nobody else changed it; `None`: in doubt.
     believed: Option<Table>,
-    believed_timeouts: bool,
+    timeouts: TimeoutChange,
 }
 
 impl<T: Transport> Keeper<T> {
-    pub(crate) fn new(client: Client<T>, foreign: Foreign, record: Record) -> Self {
+    /// One that leaves alone what others have in the table.
+    pub(crate) fn new(client: Client<T>, record: Record) -> Self {
         Self {
             client,
-            foreign,
+            foreign: Foreign::Keep,
             record,
             believed: None,
-            believed_timeouts: false,
+            timeouts: TimeoutChange::default(),
         }
     }
 
@@ -111,7 +112,7 @@ impl<T: Transport> Keeper<T> {
                 Err(error) => {
                     self.believed = None;
                     // Another module may be loaded next time.
-                    self.believed_timeouts = false;
+                    self.timeouts = TimeoutChange::default();
                     outcome.unread = Some(error);
                     return outcome;
                 }
@@ -141,11 +142,11 @@ impl<T: Transport> Keeper<T> {
 
     /// Sets the timeouts of connections, once for each module that is loaded.
     pub(crate) fn set_timeouts(&mut self, timeouts: TimeoutChange) -> Result<(), ApplyError> {
-        if self.believed_timeouts || timeouts == TimeoutChange::default() {
+        if timeouts == self.timeouts || timeouts == TimeoutChange::default() {
             return Ok(());
         }
         self.client.apply_one(Op::SetTimeouts(timeouts))?;
-        self.believed_timeouts = true;
+        self.timeouts = timeouts;
         Ok(())
     }
 

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Source;
 use crate::status::SiteReport;
 
 /// Told to the checker side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
+    /// Take these virtual services in place of those before.
+    Configure(Source),
     /// Which virtual routers of this machine are master.
     Masters(BTreeMap<String, bool>),
     /// Answer with [`Notice::Report`] of this number.

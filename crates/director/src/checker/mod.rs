@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::message::{Notice, Order};
+use crate::config::Source;
 use crate::site::Site;
 use crate::status::SiteReport;
 
@@ -78,6 +79,11 @@ impl Checker {
     /// Tells which virtual routers are master.
     pub(crate) fn masters(&self, masters: BTreeMap<String, bool>) {
         let _ = self.orders.send(Order::Masters(masters));
+    }
+
+    /// Has it take the virtual services of another configuration.
+    pub(crate) fn configure(&self, source: Source) {
+        let _ = self.orders.send(Order::Configure(source));
     }
 
     /// What it has to tell; `None` if it does not answer in time.

@@ -53,27 +53,35 @@ pub(super) fn log(event: &Event) {
             }
         }
         Event::QuorumLost {
-            service, weight, ..
+            service,
+            weight,
+            first,
         } => {
-            warn!(%service, weight, "{service} has not got its quorum: its servers that are up have a weight of {weight}")
+            let lost = if *first { "has not got" } else { "has lost" };
+            warn!(%service, weight, "{service} {lost} its quorum: its servers that are up have a weight of {weight}");
         }
         Event::ServerDown {
             service,
             server,
             address,
             reason,
+            first,
             held,
-            ..
         } => {
             let why = reason
                 .as_ref()
                 .map_or_else(String::new, |reason| format!(": {reason}"));
+            let state = if *first {
+                "is down from the start"
+            } else {
+                "is down"
+            };
             let held = if *held {
                 "; it stays in service for now"
             } else {
                 ""
             };
-            warn!(%service, %server, %address, "{server} of {service} is down{why}{held}");
+            warn!(%service, %server, %address, "{server} of {service} {state}{why}{held}");
         }
         Event::ServerUp {
             service,

@@ -5,18 +5,19 @@ use std::time::{Duration, Instant};
 
 use locum_health::{Runner, RunnerLimits};
 use locum_ipvs::{Client, Connection, Limits, Snapshot};
-use locum_netlink::{Namespace, Worker};
+use locum_netlink::{Namespace, Worker, WorkerError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use super::errand::{Done, Errand};
+use super::errand::{Daemons, Done, Errand};
 use super::keeper::{Keeper, Look};
 use super::ledger::Ledger;
 use super::message::{Notice, Order};
 use super::record::Record;
 use super::{Options, notice, probes, roles};
 use crate::clock;
+use crate::config::Source;
 use crate::notify::Notifier;
 use crate::pool::{Input, Pools};
 use crate::site::{OnStop, Site};
@@ -56,10 +57,9 @@ async fn live(
         state_directory,
         name,
     } = options;
-    let foreign = site.ipvs.foreign;
     let kernel = Worker::start("ipvs", &Namespace::default(), move || {
         let client = Client::open(Limits::default())?;
-        Ok(Keeper::new(client, foreign, Record::open(&state_directory)))
+        Ok(Keeper::new(client, Record::open(&state_directory)))
     });
     let kernel = match kernel {
         Ok(kernel) => kernel,
@@ -75,11 +75,12 @@ async fn live(
         side.send_errand(clock::now());
         tokio::select! {
             order = orders.recv() => match order {
+                Some(Order::Configure(source)) => side.configure(&source),
                 Some(Order::Masters(masters)) => side.follow(masters),
                 Some(Order::Report(number)) => side.report(number).await,
                 Some(Order::Stop) | None => break,
             },
-            Some(done) = finished.recv() => side.finished(done),
+            Some(done) = finished.recv() => side.returned(done),
             Some(report) = reports.recv() => {
                 side.checked(&report);
                 while let Ok(report) = reports.try_recv() {
@@ -102,7 +103,7 @@ struct Side {
     ledger: Ledger,
     masters: BTreeMap<String, bool>,
     notices: mpsc::UnboundedSender<Notice>,
-    finish: mpsc::UnboundedSender<Done>,
+    finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     /// An errand is under way; was everything checked once when it left?
     busy: Option<Checked>,
     /// The table has to be looked at then, since something changed.
@@ -129,7 +130,7 @@ impl Side {
         kernel: Worker<Keeper<Connection>>,
         runner: Runner,
         notices: mpsc::UnboundedSender<Notice>,
-        finish: mpsc::UnboundedSender<Done>,
+        finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     ) -> Self {
         let keys = site.services.iter().flat_map(|service| &service.kernel);
         let wanted = keys.map(|service| *service.key()).collect();
@@ -138,14 +139,7 @@ impl Side {
         let read = inherited.ok().and_then(Result::ok).unwrap_or_default();
         let now = clock::now();
         let pools = Pools::new(now, &site, &read);
-        let checks = probes::subscriptions(&pools);
-        let begun = checks.map(|subscriptions| runner.set(subscriptions));
-        match begun {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => error!("the servers are not checked: {}", chain(&error)),
-            Err(error) => error!("the servers are not checked: {}", chain(&error)),
-        }
-        Self {
+        let side = Self {
             waiting_until: now.checked_add(site.ipvs.start_bound),
             daemons_due: site.ipvs.sync.is_some(),
             site,
@@ -161,7 +155,38 @@ impl Side {
             look_at: Some(now),
             changed_at: None,
             read_at: now,
+        };
+        side.check();
+        side
+    }
+
+    /// Has the runner check what the pools have.
+    fn check(&self) {
+        let checks = probes::subscriptions(&self.pools);
+        match checks.map(|subscriptions| self.runner.set(subscriptions)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!("the servers are not checked: {}", chain(&error)),
+            Err(error) => error!("the servers are not checked: {}", chain(&error)),
         }
+    }
+
+    /// Takes another configuration; what is the same in it goes on.
+    fn configure(&mut self, source: &Source) {
+        // Whoever sent it has found no mistake in it; a file that it names may have gone since.
+        let config = match source.load() {
+            Ok(config) => config,
+            Err(error) => {
+                error!("the virtual services stay as they were:\n{error}");
+                return;
+            }
+        };
+        let now = clock::now();
+        self.site = config.site;
+        self.pools.replace(now, &self.site);
+        self.check();
+        self.daemons_due = true;
+        // At once, with what the kernel really has.
+        self.read_at = now;
     }
 
     /// When the loop has to go round without anything happening.
@@ -210,6 +235,7 @@ impl Side {
             table: self.pools.desired().clone(),
             finishing: self.pools.leftovers(),
             look: if reads { Look::Read } else { Look::Trust },
+            foreign: self.site.ipvs.foreign,
             timeouts: self.site.ipvs.timeouts,
             daemons: daemons.map(|sync| roles::daemons(sync, &self.masters)),
         };
@@ -223,16 +249,26 @@ impl Side {
         });
         let (kernel, finish) = (self.kernel.clone(), self.finish.clone());
         tokio::spawn(async move {
-            match kernel.run(move |keeper| errand.run(keeper)).await {
-                Ok(done) => drop(finish.send(done)),
-                Err(error) => error!(%error, "the kernel's IPVS table is not kept any more"),
-            }
+            let done = kernel.run(move |keeper| errand.run(keeper)).await;
+            // The loop has not ended, or nobody wants to know.
+            let _ = finish.send(done);
         });
     }
 
-    fn finished(&mut self, done: Done) {
+    fn returned(&mut self, done: Result<Done, WorkerError>) {
         let now = clock::now();
         let checked = self.busy.take();
+        match done {
+            Ok(done) => self.finished(now, checked, done),
+            Err(error) => {
+                error!(%error, "the kernel's IPVS table is not kept");
+                self.read_at = now + RETRY;
+                self.be_ready();
+            }
+        }
+    }
+
+    fn finished(&mut self, now: Instant, checked: Option<Checked>, done: Done) {
         let Done {
             mut outcome,
             daemons,
@@ -248,7 +284,7 @@ impl Side {
             self.read_at = now + RETRY.min(self.site.ipvs.reconcile_interval);
         }
         self.ledger.table(now, &outcome);
-        if let Some((wanted, result)) = &daemons {
+        if let Some(Daemons { wanted, result }) = &daemons {
             self.ledger.daemons(wanted, result);
         }
         if let Err(error) = &timeouts {
@@ -291,7 +327,7 @@ impl Side {
     }
 
     /// The daemons stop first, then the table goes.
-    async fn stop(self, finished: &mut mpsc::UnboundedReceiver<Done>) {
+    async fn stop(self, finished: &mut mpsc::UnboundedReceiver<Result<Done, WorkerError>>) {
         drop(self.runner);
         if self.busy.is_some() {
             let _ = finished.recv().await;

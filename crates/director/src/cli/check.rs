@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::config::Config;
+
 use super::source::{self, ReadError};
 use super::{DONE, INVALID, UNREADABLE, fail, print, print_error, style};
 
@@ -36,11 +38,11 @@ pub(super) fn execute(arguments: &CheckArguments) -> u8 {
     let CheckArguments { config, format } = arguments;
     match (source::read(config), format) {
         (Ok(read), Format::Human) => {
-            let count = match read.virtual_routers.len() {
-                1 => "1 virtual router".to_owned(),
-                count => format!("{count} virtual routers"),
-            };
-            print(&format!("{}: valid, {count}\n", config.display()));
+            print(&format!(
+                "{}: valid, {}\n",
+                config.display(),
+                contents(&read)
+            ));
             DONE
         }
         (Ok(_), Format::Json) => {
@@ -62,6 +64,30 @@ pub(super) fn execute(arguments: &CheckArguments) -> u8 {
     }
 }
 
+/// What is in a configuration: `1 virtual router, 2 virtual services with 3 servers`.
+fn contents(config: &Config) -> String {
+    let services = &config.site.services;
+    let servers = services.iter().map(|service| service.servers.len()).sum();
+    let parts = [
+        counted(config.virtual_routers.len(), "virtual router"),
+        counted(services.len(), "virtual service"),
+    ];
+    let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if let Some(servers) = counted(servers, "server") {
+        text = format!("{text} with {servers}");
+    }
+    text
+}
+
+/// `2 things`; nothing of none.
+fn counted(count: usize, thing: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {thing}")),
+        count => Some(format!("{count} {thing}s")),
+    }
+}
+
 fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
 }
@@ -69,6 +95,7 @@ fn print_json(value: &serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 
@@ -99,9 +126,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_valid_is_counted() {
+        let router = "[[virtual_router]]\nname = \"web\"\ninterface = \"eth0\"\nvrid = 51\n\
+                      addresses = [\"192.0.2.10/24\"]\n";
+        let service = "[[virtual_service]]\nname = \"web\"\naddress = \"192.0.2.10:80\"\n\
+                       server = [{ address = \"192.0.2.21\" }, { address = \"192.0.2.22\" }]\n";
+        let sorry = "[[virtual_service]]\nname = \"sorry\"\naddress = \"192.0.2.10:81\"\n\
+                     sorry_server = \"192.0.2.99\"\n";
+        let counted = |text: &str| {
+            let nothing = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
+            contents(&crate::config::load("a.toml", text, nothing).unwrap())
+        };
+        assert_eq!(counted(router), "1 virtual router");
+        assert_eq!(counted(sorry), "1 virtual service");
+        assert_eq!(
+            counted(&format!("{router}{service}{sorry}")),
+            "1 virtual router, 2 virtual services with 2 servers"
+        );
+    }
+
+    #[test]
     fn the_sample_configurations_are_valid() {
         let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/director");
-        for name in ["a.toml", "b.toml"] {
+        for name in ["a.toml", "b.toml", "site-a.toml", "site-b.toml"] {
             let config = PathBuf::from(samples).join(name);
             assert_eq!(
                 execute(&CheckArguments {

@@ -15,8 +15,10 @@ Examples:
   director run -c director.toml --log-format json --log warn
 
 It stays in the foreground and logs to standard error. SIGTERM or SIGINT hands the virtual
-addresses over to the other routers and ends; a second one ends at once. It needs
-CAP_NET_ADMIN and CAP_NET_RAW, and no other privileges.
+addresses over to the other routers and ends; a second one ends at once. SIGHUP reads the
+configuration again: virtual services and their servers change in place, virtual routers
+with the next start. A file with mistakes changes nothing. It needs CAP_NET_ADMIN and
+CAP_NET_RAW, and no other privileges.
 
 Exit codes: 0 stopped by a signal, 1 it could not start, 2 the configuration has mistakes,
 3 it cannot be read.";
@@ -67,7 +69,7 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
             return FAILED;
         }
     }
-    match supervisor::run(config) {
+    match supervisor::run(config, &arguments.config) {
         Ok(_) => DONE,
         Err(error) => {
             fail(&error, cure(&error));

@@ -1,79 +1,83 @@
 //! `check`: how servers are checked.
 
-use std::collections::{BTreeMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
 
-use locum_health::exec::ExitCode;
-use locum_health::{SocketOptions, Timing};
+use locum_health::icmp::IcmpConfig;
+use locum_health::tcp::TcpConfig;
 
-use crate::site::{Check, CheckKind, RealServer};
+use crate::site::CheckKind;
 
-use super::diagnostic::Diagnostic;
+use super::check_kinds::{Kinds, Places};
+use super::check_target::Template;
 use super::section::{Entry, Report, Section};
-use super::{check_http, check_tcp, endpoint, virtual_router};
+use super::{
+    check_dns, check_exec, check_http, check_socket, check_tcp, check_timing, check_tls, endpoint,
+};
 
-pub(super) const TITLE: &str = "this check";
+const TITLE: &str = "this check";
 const EXAMPLE: &str = "check = { type = \"tcp\" }";
 
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const SHORTEST: Duration = Duration::from_millis(10);
-const TWO_SECONDS: Duration = Duration::from_secs(2);
-const FIVE_SECONDS: Duration = Duration::from_secs(5);
-
-/// The kinds of checks in the file, each distinct one once.
-#[derive(Debug, Default)]
-pub(super) struct Kinds(HashSet<Arc<CheckKind>>);
-
-impl Kinds {
-    fn share(&mut self, kind: CheckKind) -> Arc<CheckKind> {
-        if let Some(known) = self.0.get(&kind) {
-            return Arc::clone(known);
-        }
-        let kind = Arc::new(kind);
-        self.0.insert(Arc::clone(&kind));
-        kind
-    }
-}
-
-/// A check as it is written, for no server in particular.
-#[derive(Debug)]
-pub(super) struct Template {
-    kind: Arc<CheckKind>,
-    timing: Timing,
-    address: Option<IpAddr>,
-    port: Option<u16>,
-    source: Option<(IpAddr, Range<usize>)>,
-    dynamic_weight: Option<Range<usize>>,
-    span: Range<usize>,
-}
-
-/// Why a check does not fit a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Misfit {
-    /// A weight that changes under this scheduler.
-    DynamicWeight,
-    Family,
-    Port,
-}
+/// What this machine calls itself to a server of SMTP, unless the file says otherwise.
+const HELO: &str = "director.invalid";
 
 /// What `type` can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+enum Type {
+    Dns,
+    Exec,
+    Ftp,
     Http,
     Https,
+    Icmp,
+    Smtp,
     Tcp,
+    Telnet,
     Tls,
 }
 
-pub(super) const TYPES: [(&str, Type); 4] = [
+const TYPES: [(&str, Type); 10] = [
     ("http", Type::Http),
     ("https", Type::Https),
     ("tcp", Type::Tcp),
     ("tls", Type::Tls),
+    ("icmp", Type::Icmp),
+    ("dns", Type::Dns),
+    ("exec", Type::Exec),
+    ("ftp", Type::Ftp),
+    ("smtp", Type::Smtp),
+    ("telnet", Type::Telnet),
+];
+
+/// Keys that only some types have, with these.
+const OWN_KEYS: [(&[&str], &[&str]); 9] = [
+    (
+        &["method", "host", "headers", "pages", "path", "status"],
+        &["http", "https"],
+    ),
+    (
+        &["contains", "matches", "matches_not", "sha256", "md5"],
+        &["http", "https"],
+    ),
+    (&check_tls::KEYS, &["https", "tls"]),
+    (&["steps"], &["tcp", "tls"]),
+    (
+        &["name", "record", "transport", "codes", "answer"],
+        &["dns"],
+    ),
+    (&["program", "user", "dynamic_weight"], &["exec"]),
+    (&["helo"], &["smtp"]),
+    (
+        &["source", "device", "mark"],
+        &[
+            "http", "https", "tcp", "tls", "icmp", "dns", "ftp", "smtp", "telnet",
+        ],
+    ),
+    (
+        &["port"],
+        &[
+            "http", "https", "tcp", "tls", "dns", "exec", "ftp", "smtp", "telnet",
+        ],
+    ),
 ];
 
 /// Reads one check, or an array of them.
@@ -90,226 +94,141 @@ fn template(entry: &Entry<'_>, kinds: &mut Kinds, report: &mut Report) -> Option
     let span = section.header();
     let mistakes = report.0.len();
     let type_entry = section.require("type", "\"tcp\"", report);
-    let kind = type_entry.and_then(|entry| entry.choice(&TYPES, report));
-    let timing = timing(&mut section, report);
+    let choice = type_entry
+        .as_ref()
+        .and_then(|entry| Some((entry.choice(&TYPES, report)?, entry)));
+    let timing = check_timing::read(&mut section, report);
     let address = section
         .take("address")
         .and_then(|entry| probed_address(&entry, report));
-    let port = section
-        .take("port")
-        .and_then(|entry| entry.number(1..=u16::MAX, report));
-    let (socket, source) = socket(&mut section, report);
     // Which other keys there are depends on the type.
-    let kind = match kind? {
-        Type::Http | Type::Https => {
-            check_http::read(&mut section, kind?, socket, report).map(CheckKind::Http)
-        }
-        Type::Tcp | Type::Tls => {
-            check_tcp::read(&mut section, kind?, socket, report).map(CheckKind::Tcp)
-        }
+    let (choice, type_entry) = choice?;
+    let port = if choice == Type::Icmp {
+        None
+    } else {
+        let entry = section.take("port");
+        entry.and_then(|entry| entry.number(1..=u16::MAX, report))
     };
+    let mut places = Places::new(type_entry.span.clone());
+    let read = kind(&mut section, choice, &mut places, report);
+    misplaced(&mut section, type_entry, report);
     section.finish(report);
     if report.0.len() > mistakes {
         return None;
     }
+    let Read {
+        kind,
+        source,
+        dynamic_weight,
+    } = read?;
     Some(Template {
-        kind: kinds.share(kind?),
+        kind: kinds.share(kind, &places, report)?,
         timing: timing?,
         address,
         port,
         source,
-        dynamic_weight: None,
+        dynamic_weight,
         span,
     })
 }
 
-fn probed_address(entry: &Entry<'_>, report: &mut Report) -> Option<IpAddr> {
-    let (address, port) = endpoint::server(entry, report)?;
-    if port.is_some() {
-        let wrong = entry.wrong("the address has a port", "`port` is a key of its own");
-        report.add(wrong.help(format!("write address = \"{address}\", port = …")));
-        return None;
-    }
-    Some(address)
+/// What was read of the keys that depend on the type.
+struct Read {
+    kind: CheckKind,
+    source: Option<check_socket::Source>,
+    dynamic_weight: Option<Range<usize>>,
 }
 
-fn timing(section: &mut Section<'_>, report: &mut Report) -> Option<Timing> {
-    let mut time = |key| {
-        let entry = section.take(key);
-        let value = entry
-            .as_ref()
-            .map(|entry| entry.duration_within(SHORTEST..=A_DAY, report));
-        (entry, value)
-    };
-    let ((_, interval), (_, fast), (_, down)) = (
-        time("interval"),
-        time("fast_interval"),
-        time("down_interval"),
-    );
-    let (timeout_entry, timeout) = time("timeout");
-    let mut count = |key| {
-        let entry = section.take(key);
-        entry.map(|entry| NonZeroU32::new(entry.number(1..=1_000, report)?))
-    };
-    let (rise, fall) = (count("rise"), count("fall"));
-    let jitter = section
-        .take("jitter_percent")
-        .map(|entry| entry.number(0..=50, report));
-
-    let interval = interval.unwrap_or(Some(FIVE_SECONDS))?;
-    let fast_interval = fast.unwrap_or(Some(interval))?;
-    let down_interval = down.unwrap_or(Some(interval))?;
-    let shortest = interval.min(fast_interval).min(down_interval);
-    let timeout = timeout.unwrap_or(Some(TWO_SECONDS.min(shortest)))?;
-    if let Some(entry) = timeout_entry
-        && timeout > shortest
-    {
-        let shortest = humantime::format_duration(shortest);
-        let wrong = entry.wrong(
-            "the timeout is longer than an interval",
-            format!("longer than {shortest}"),
-        );
-        report.add(wrong.help(format!(
-            "use at most \"{shortest}\", or probe less often: the next probe would begin before this one has ended"
-        )));
-        return None;
-    }
-    let mut timing = Timing::new(interval, timeout).ok()?;
-    timing.fast_interval = fast_interval;
-    timing.down_interval = down_interval;
-    timing.rise = rise.unwrap_or(Some(timing.rise))?;
-    timing.fall = fall.unwrap_or(Some(timing.fall))?;
-    timing.jitter_percent = jitter.unwrap_or(Some(timing.jitter_percent))?;
-    Some(timing)
-}
-
-fn socket(
+fn kind(
     section: &mut Section<'_>,
+    choice: Type,
+    places: &mut Places,
     report: &mut Report,
-) -> (SocketOptions, Option<(IpAddr, Range<usize>)>) {
-    let mut socket = SocketOptions::default();
-    let mut place = None;
-    if let Some(entry) = section.take("source")
-        && let Some(source) = entry.parsed("an address", "192.0.2.2", report)
-    {
-        socket.source = Some(source);
-        place = Some((source, entry.span));
+) -> Option<Read> {
+    if choice == Type::Exec {
+        let (config, dynamic_weight) = check_exec::read(section, report)?;
+        return Some(Read {
+            kind: CheckKind::Exec(config),
+            source: None,
+            dynamic_weight,
+        });
     }
-    if let Some(entry) = section.take("device") {
-        socket.device = virtual_router::interface(&entry, report);
-    }
-    if let Some(entry) = section.take("mark") {
-        socket.mark = entry.number(1..=u32::MAX, report);
-    }
-    (socket, place)
+    let (socket, source) = check_socket::read(section, report);
+    let preset = |mut config: TcpConfig| {
+        config.socket = socket.clone();
+        CheckKind::Tcp(config)
+    };
+    let kind = match choice {
+        Type::Http => CheckKind::Http(check_http::read(section, socket, places, report)),
+        Type::Https => {
+            let mut config = check_http::read(section, socket, places, report);
+            let host = config.host.as_deref();
+            config.tls = Some(check_tls::read(section, host, places, report));
+            CheckKind::Http(config)
+        }
+        Type::Tcp => CheckKind::Tcp(check_tcp::read(section, socket, places, report)?),
+        Type::Tls => {
+            let config = check_tcp::read(section, socket, places, report);
+            let tls = check_tls::read(section, None, places, report);
+            let mut config = config?;
+            config.tls = Some(tls);
+            CheckKind::Tcp(config)
+        }
+        Type::Icmp => {
+            let mut config = IcmpConfig::default();
+            config.socket = socket;
+            CheckKind::Icmp(config)
+        }
+        Type::Dns => CheckKind::Dns(check_dns::read(section, socket, places, report)),
+        Type::Ftp => preset(TcpConfig::ftp()),
+        Type::Smtp => {
+            let helo = section.take("helo");
+            let helo = helo.and_then(|entry| check_tcp::helo(&entry, report));
+            preset(TcpConfig::smtp(helo.as_deref().unwrap_or(HELO)))
+        }
+        Type::Telnet => preset(TcpConfig::telnet()),
+        Type::Exec => return None,
+    };
+    Some(Read {
+        kind,
+        source,
+        dynamic_weight: None,
+    })
 }
 
-impl Template {
-    /// The check of the server at `server`.
-    fn check(&self, server: SocketAddr, hashes: Option<&str>) -> Result<Check, Misfit> {
-        if hashes.is_some() && self.dynamic_weight.is_some() {
-            return Err(Misfit::DynamicWeight);
+/// Notes keys that only checks of other types have.
+fn misplaced(section: &mut Section<'_>, type_entry: &Entry<'_>, report: &mut Report) {
+    let own = type_entry.value.as_str().unwrap_or_default();
+    for (keys, types) in OWN_KEYS {
+        if types.contains(&own) {
+            continue;
         }
-        let ip = self.address.unwrap_or_else(|| server.ip());
-        let port = match self.port {
-            Some(port) => port,
-            None => server.port(),
-        };
-        if let Some((source, _)) = self.source
-            && source.is_ipv4() != ip.is_ipv4()
-        {
-            return Err(Misfit::Family);
-        }
-        let port = match (&*self.kind, port) {
-            (CheckKind::Icmp(_), _) => 0,
-            (CheckKind::Exec(_), port) => port,
-            (CheckKind::Dns(_) | CheckKind::Http(_) | CheckKind::Tcp(_), 0) => {
-                return Err(Misfit::Port);
-            }
-            (CheckKind::Dns(_) | CheckKind::Http(_) | CheckKind::Tcp(_), port) => port,
-        };
-        Ok(Check {
-            target: SocketAddr::new(ip, port),
-            kind: Arc::clone(&self.kind),
-            timing: self.timing,
-        })
-    }
-}
-
-/// The checks of a server at `server`, whose address is written at `place`, for a service that `hashes` by this
-/// scheduler; into `misfits` what does not fit.
-pub(super) fn of_server(
-    templates: &[Template],
-    server: SocketAddr,
-    place: &Range<usize>,
-    hashes: Option<&str>,
-    misfits: &mut Misfits,
-) -> Vec<Check> {
-    let mut checks = Vec::with_capacity(templates.len());
-    for template in templates {
-        match template.check(server, hashes) {
-            Ok(check) => checks.push(check),
-            Err(misfit) => misfits.add(template, misfit, place),
-        }
-    }
-    checks
-}
-
-/// Checks that do not fit servers: each once, with the first such server, however many there are.
-#[derive(Debug, Default)]
-pub(super) struct Misfits(BTreeMap<usize, (Misfit, Range<usize>, Range<usize>)>);
-
-impl Misfits {
-    fn add(&mut self, template: &Template, misfit: Misfit, server: &Range<usize>) {
-        let place = match misfit {
-            Misfit::DynamicWeight => template.dynamic_weight.as_ref(),
-            Misfit::Family => template.source.as_ref().map(|(_, span)| span),
-            Misfit::Port => None,
-        };
-        let place = place.unwrap_or(&template.span).clone();
-        self.0
-            .entry(place.start)
-            .or_insert_with(|| (misfit, place, server.clone()));
-    }
-
-    pub(super) fn note(self, report: &mut Report) {
-        for (misfit, place, server) in self.0.into_values() {
-            let (message, label, related, help) = match misfit {
-                Misfit::DynamicWeight => (
-                    "a weight that changes does not go with a scheduler that hashes",
-                    "would move clients of all servers",
-                    "of the service of this server",
-                    "remove `dynamic_weight`, or use a scheduler like \"wlc\" or \"wrr\"",
-                ),
-                Misfit::Family => (
-                    "what is probed is of another family than `source`",
-                    "another family",
-                    "this server, or the `address` that is probed for it",
-                    "use a source of the same family, or give such servers a check of their own",
-                ),
-                Misfit::Port => (
-                    "which port is to be probed?",
-                    "there is no `port` here",
-                    "nor has this server one of its own",
-                    "add `port` to the check",
-                ),
+        for &key in keys {
+            let Some(entry) = section.take_quietly(key) else {
+                continue;
             };
-            let diagnostic = Diagnostic::new(message);
+            let message = format!("`{key}` in a check of type \"{own}\"");
+            let help = match types {
+                [one] => format!("remove it: only \"{one}\" has it"),
+                [one, other] => format!("remove it: only \"{one}\" and \"{other}\" have it"),
+                _ => format!("remove it: \"{own}\" has none"),
+            };
+            let wrong = entry.wrong(message, "would have no effect");
             report.add(
-                diagnostic
-                    .at(place)
-                    .label(label)
-                    .related(server, related)
+                wrong
+                    .related(type_entry.span.clone(), "of this type")
                     .help(help),
             );
         }
     }
 }
 
-/// Whether a check of `server` can change its weight.
-pub(super) fn changes_weight(server: &RealServer) -> bool {
-    server.checks.iter().any(|check| match &*check.kind {
-        CheckKind::Exec(exec) => exec.exit_code == ExitCode::Weight,
-        CheckKind::Dns(_) | CheckKind::Http(_) | CheckKind::Icmp(_) | CheckKind::Tcp(_) => false,
-    })
+fn probed_address(entry: &Entry<'_>, report: &mut Report) -> Option<std::net::IpAddr> {
+    let (address, port) = endpoint::server(entry, report)?;
+    let Some(port) = port else {
+        return Some(address);
+    };
+    let wrong = entry.wrong("the address has a port", "`port` is a key of its own");
+    report.add(wrong.help(format!("write address = \"{address}\" and port = {port}")));
+    None
 }

@@ -4,7 +4,7 @@ use locum_health::SocketOptions;
 use locum_health::http::{BodyRule, HttpConfig, Page};
 use toml::de::DeValue;
 
-use super::check::Type;
+use super::check_kinds::Places;
 use super::check_tls;
 use super::section::{Entry, Report, Section};
 
@@ -22,30 +22,26 @@ const PAGE_KEYS: [&str; 7] = [
     "md5",
 ];
 
+/// Reads the keys; TLS is not among them.
 pub(super) fn read(
     section: &mut Section<'_>,
-    kind: Type,
     socket: SocketOptions,
+    places: &mut Places,
     report: &mut Report,
-) -> Option<HttpConfig> {
+) -> HttpConfig {
     let mut http = HttpConfig::default();
     http.socket = socket;
-    if let Some(entry) = section.take("method") {
-        http.method = method(&entry, report)?;
+    if let Some(entry) = section.take("method")
+        && let Some(method) = method(&entry, report)
+    {
+        http.method = method;
     }
     if let Some(entry) = section.take("host") {
-        http.host = Some(host(&entry, report)?);
+        http.host = host(&entry, places, report);
     }
     if let Some(entry) = section.take("headers") {
-        http.headers = headers(&entry, report);
+        http.headers = headers(&entry, places, report);
     }
-    http.tls = match kind {
-        Type::Https => Some(check_tls::read(section, http.host.as_deref(), report)),
-        _ => {
-            check_tls::refuse(section, "https", report);
-            None
-        }
-    };
     http.pages = match section.take("pages") {
         Some(entry) => {
             for key in PAGE_KEYS {
@@ -58,11 +54,11 @@ pub(super) fn read(
                     );
                 }
             }
-            pages(&entry, &http.method, report)
+            pages(&entry, &http.method, places, report)
         }
-        None => vec![page(section, &http.method, report)?],
+        None => vec![page(section, &http.method, places, report)],
     };
-    Some(http)
+    http
 }
 
 fn method(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
@@ -80,7 +76,7 @@ fn method(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
     None
 }
 
-fn host(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
+fn host(entry: &Entry<'_>, places: &mut Places, report: &mut Report) -> Option<String> {
     let text = entry.string("www.example.com", report)?;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
     if text.is_empty() || !text.bytes().all(fits) {
@@ -90,10 +86,12 @@ fn host(entry: &Entry<'_>, report: &mut Report) -> Option<String> {
         ));
         return None;
     }
+    places.add(text, entry);
+    places.add(&check_tls::without_port(text), entry);
     Some(text.to_owned())
 }
 
-fn headers(entry: &Entry<'_>, report: &mut Report) -> Vec<(String, String)> {
+fn headers(entry: &Entry<'_>, places: &mut Places, report: &mut Report) -> Vec<(String, String)> {
     let example = "headers = { X-Check = \"1\" }";
     let DeValue::Table(table) = entry.value else {
         report.add(entry.mistyped("a table", &format!("write {example}")));
@@ -110,7 +108,9 @@ fn headers(entry: &Entry<'_>, report: &mut Report) -> Vec<(String, String)> {
             span: name.span(),
             ..place.clone()
         };
-        let Some(text) = place.string("1", report) else {
+        let Some(text) = value.get_ref().as_str() else {
+            let wrong = place.wrong("the value of a header is a string", "this is none");
+            report.add(wrong.help(format!("write it in quotes, as in {example}")));
             continue;
         };
         let name: &str = name.get_ref();
@@ -125,13 +125,14 @@ fn headers(entry: &Entry<'_>, report: &mut Report) -> Vec<(String, String)> {
             let wrong = place.wrong("a header is one line", "has a control character");
             report.add(wrong.help("remove it"));
         } else {
+            places.add(name, &name_place);
             headers.push((name.to_owned(), text.to_owned()));
         }
     }
     headers
 }
 
-fn pages(entry: &Entry<'_>, method: &str, report: &mut Report) -> Vec<Page> {
+fn pages(entry: &Entry<'_>, method: &str, places: &mut Places, report: &mut Report) -> Vec<Page> {
     let elements = entry.elements("{ path = \"/\" }", report);
     let elements = elements.unwrap_or_default();
     if entry.value.as_array().is_some_and(|array| array.is_empty()) {
@@ -140,52 +141,62 @@ fn pages(entry: &Entry<'_>, method: &str, report: &mut Report) -> Vec<Page> {
     }
     let page = |element: &Entry<'_>| {
         let mut section = Section::of("this page", PAGES, element, report)?;
-        let read = page(&mut section, method, report);
+        let read = page(&mut section, method, places, report);
         section.finish(report);
-        read
+        Some(read)
     };
     elements.iter().filter_map(page).collect()
 }
 
-fn page(section: &mut Section<'_>, method: &str, report: &mut Report) -> Option<Page> {
+fn page(section: &mut Section<'_>, method: &str, places: &mut Places, report: &mut Report) -> Page {
     let mut page = Page::new("/");
-    if let Some(entry) = section.take("path") {
-        page.path = path(&entry, report)?;
+    if let Some(entry) = section.take("path")
+        && let Some(path) = path(&entry, report)
+    {
+        places.add(&path, &entry);
+        page.path = path;
     }
-    if let Some(entry) = section.take("status") {
-        page.status = statuses(&entry, report)?;
+    if let Some(entry) = section.take("status")
+        && let Some(statuses) = statuses(&entry, report)
+    {
+        page.status = statuses;
     }
-    let before = report.0.len();
-    let mut place = None;
+    let mut first = None;
     for (key, rule) in [
         ("contains", BodyRule::Contains as fn(String) -> BodyRule),
         ("matches", BodyRule::Matches),
         ("matches_not", BodyRule::MatchesNot),
     ] {
-        if let Some(entry) = section.take(key) {
-            let texts = entry.strings("ok", report);
-            page.body
-                .extend(texts.iter().map(|&(text, _)| rule(text.to_owned())));
-            place.get_or_insert(entry);
+        let Some(entry) = section.take(key) else {
+            continue;
+        };
+        for (text, place) in entry.strings("ok", report) {
+            if text.is_empty() {
+                let wrong = place.wrong(format!("`{key}` of nothing"), "empty");
+                report.add(wrong.help("write what the page has, or remove it"));
+            }
+            places.add(text, &place);
+            page.body.push(rule(text.to_owned()));
         }
+        first.get_or_insert(entry);
     }
     if let Some(entry) = section.take("sha256") {
         page.body
             .extend(digest(&entry, report).map(BodyRule::Sha256));
-        place.get_or_insert(entry);
+        first.get_or_insert(entry);
     }
     if let Some(entry) = section.take("md5") {
         page.body.extend(digest(&entry, report).map(BodyRule::Md5));
-        place.get_or_insert(entry);
+        first.get_or_insert(entry);
     }
-    if let Some(entry) = place
+    if let Some(entry) = first
         && method == "HEAD"
     {
         let message = format!("`{}` with method = \"HEAD\"", entry.key);
         let wrong = entry.wrong(message, "the answer to HEAD has no body");
         report.add(wrong.help("remove it, or use method = \"GET\""));
     }
-    (report.0.len() == before).then_some(page)
+    page
 }
 
 fn path(entry: &Entry<'_>, report: &mut Report) -> Option<String> {

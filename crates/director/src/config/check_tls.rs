@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use locum_health::tls::{ClientCertificate, TlsConfig, Verify};
 
+use super::check_kinds::Places;
 use super::section::{Entry, Report, Section};
 
-const KEYS: [&str; 6] = [
+/// The keys.
+pub(super) const KEYS: [&str; 6] = [
     "server_name",
     "verify",
     "ca_file",
@@ -15,25 +17,16 @@ const KEYS: [&str; 6] = [
     "alpn",
 ];
 
-/// Notes each key that needs TLS where there is none; `with` is the type that has it.
-pub(super) fn refuse(section: &mut Section<'_>, with: &str, report: &mut Report) {
-    for key in KEYS {
-        if let Some(entry) = section.take_quietly(key) {
-            let wrong = entry.wrong(format!("`{key}` without TLS"), "would have no effect");
-            report.add(wrong.help(format!("use type = \"{with}\", or remove the line")));
-        }
-    }
-}
-
 /// Reads the keys; without `server_name` it is `host`.
 pub(super) fn read(
     section: &mut Section<'_>,
     host: Option<&str>,
+    places: &mut Places,
     report: &mut Report,
 ) -> TlsConfig {
     let mut tls = TlsConfig::default();
     tls.server_name = match section.take("server_name") {
-        Some(entry) => entry.string("www.example.com", report).map(str::to_owned),
+        Some(entry) => named(&entry, places, report),
         None => host.map(without_port),
     };
     let verify = section.take("verify");
@@ -43,7 +36,7 @@ pub(super) fn read(
         tls.verify = Verify::None;
     }
     if let Some(entry) = section.take("ca_file") {
-        tls.ca_file = file(&entry, report);
+        tls.ca_file = file(&entry, places, report);
         if let (Verify::None, Some(verify)) = (tls.verify, &verify) {
             let wrong = entry.wrong("`ca_file` without verification", "would have no effect");
             report.add(
@@ -53,23 +46,30 @@ pub(super) fn read(
             );
         }
     }
-    tls.client = client(section, report);
+    tls.client = client(section, places, report);
     if let Some(entry) = section.take("alpn") {
         let protocols = entry.strings("http/1.1", report);
+        for (text, place) in &protocols {
+            places.add(text, place);
+        }
         tls.alpn = protocols.iter().map(|&(text, _)| text.to_owned()).collect();
     }
     tls
 }
 
-fn client(section: &mut Section<'_>, report: &mut Report) -> Option<ClientCertificate> {
+fn client(
+    section: &mut Section<'_>,
+    places: &mut Places,
+    report: &mut Report,
+) -> Option<ClientCertificate> {
     let certificate = section.take("certificate");
     let key = section.take("key");
     match (certificate, key) {
         (None, None) => None,
         (Some(certificate), Some(key)) => {
-            let certificate = file(&certificate, report);
+            let certificate = file(&certificate, places, report);
             Some(ClientCertificate {
-                key: file(&key, report)?,
+                key: file(&key, places, report)?,
                 certificate: certificate?,
             })
         }
@@ -90,7 +90,13 @@ fn lonely(entry: &Entry<'_>, other: &str, report: &mut Report) {
     report.add(wrong.help(format!("add {other} = \"/etc/director/check.pem\"")));
 }
 
-fn file(entry: &Entry<'_>, report: &mut Report) -> Option<PathBuf> {
+fn named(entry: &Entry<'_>, places: &mut Places, report: &mut Report) -> Option<String> {
+    let name = entry.string("www.example.com", report)?;
+    places.add(name, entry);
+    Some(name.to_owned())
+}
+
+fn file(entry: &Entry<'_>, places: &mut Places, report: &mut Report) -> Option<PathBuf> {
     let text = entry.string("/etc/director/ca.pem", report)?;
     let path = Path::new(text);
     if !path.is_absolute() {
@@ -98,11 +104,12 @@ fn file(entry: &Entry<'_>, report: &mut Report) -> Option<PathBuf> {
         report.add(wrong.help("write the whole path, as in \"/etc/director/ca.pem\""));
         return None;
     }
+    places.add(text, entry);
     Some(path.to_owned())
 }
 
 /// The name in `www.example.com:8443`.
-fn without_port(host: &str) -> String {
+pub(super) fn without_port(host: &str) -> String {
     match host.rsplit_once(':') {
         Some(_) if host.parse::<std::net::Ipv6Addr>().is_ok() => host,
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,7 +1,7 @@
 //! What concerns several sections.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -109,8 +109,9 @@ fn synchronised(
         .iter()
         .filter_map(|router| Some(router.name.as_ref()?.0.as_str()))
         .collect();
+    let known: BTreeSet<&str> = names.iter().copied().collect();
     for (name, span) in sync.routers.iter().flatten() {
-        if !names.contains(&name.as_str()) {
+        if !known.contains(name.as_str()) {
             let label = match suggest::nearest(name, &names) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "none is called so".to_owned(),
@@ -196,5 +197,44 @@ const fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::cmp::Ordering;
+
+    use super::*;
+
+    thread_local! {
+        static COMPARISONS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A number that counts how often it is compared.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Counting(usize);
+
+    impl Ord for Counting {
+        fn cmp(&self, other: &Self) -> Ordering {
+            COMPARISONS.set(COMPARISONS.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counting {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    #[test]
+    fn what_must_be_unique_is_not_compared_with_everything() {
+        let mut seen = Unique::new();
+        for number in 0..10_000 {
+            assert_eq!(seen.insert(Counting(number), &(number..number)), None);
+        }
+        assert_eq!(seen.insert(Counting(7), &(1..2)), Some(7..7));
+        assert!(COMPARISONS.get() < 10_000 * 40, "{}", COMPARISONS.get());
     }
 }

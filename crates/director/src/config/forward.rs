@@ -36,8 +36,7 @@ pub(super) const fn word(forward: Forward) -> &'static str {
         Forward::Direct => "direct",
         Forward::Local => "local",
         Forward::Masquerade => "nat",
-        // Others that a later version may have are tunnels too, or have a word of their own by then.
-        _ => "tunnel",
+        Forward::Tunnel(_) | _ => "tunnel",
     }
 }
 

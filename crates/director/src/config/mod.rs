@@ -4,8 +4,14 @@
 //! mistake; what concerns several sections is checked in `crosscheck` when all are read.
 
 mod check;
+mod check_dns;
+mod check_exec;
 mod check_http;
+mod check_kinds;
+mod check_socket;
+mod check_target;
 mod check_tcp;
+mod check_timing;
 mod check_tls;
 mod crosscheck;
 mod diagnostic;
@@ -25,6 +31,7 @@ mod section;
 mod server;
 mod service;
 mod service_address;
+mod source;
 mod suggest;
 mod value;
 mod virtual_router;
@@ -37,6 +44,7 @@ use locum_vrrp::RouterConfig;
 use crate::site::Site;
 
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
+pub use self::source::{ReadError, Source};
 
 /// A whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -85,7 +93,8 @@ pub struct VirtualRouter {
 }
 
 /// Reads the configuration `text`; `name` is what the file is called in messages, and `read` gives the content of
-/// a file it refers to, relative to wherever `read` takes names from.
+/// a file it refers to, relative to wherever `read` takes names from. Certificates, programs and users of checks and
+/// notifications are looked up on this machine: they must be there.
 ///
 /// # Errors
 ///

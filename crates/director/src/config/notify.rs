@@ -1,9 +1,10 @@
 //! `notify`: what is run when something happens.
 
-use std::path::{Path, PathBuf};
+use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use locum_health::exec::User;
+use locum_health::exec::{ExecConfigError, Program, User};
 use nix::unistd;
 
 use crate::site::{Notify, Script};
@@ -65,35 +66,29 @@ pub(super) fn command(entry: &Entry<'_>, report: &mut Report) -> Option<(PathBuf
         }
         return None;
     };
-    let path = Path::new(*program);
-    let wrong = if !path.is_absolute() {
-        let wrong = place.wrong("not an absolute path", "nothing is searched for in PATH");
-        wrong.help("write the whole path; arguments are separate strings, and there is no shell")
-    } else if let Err(error) = executable(path) {
-        let wrong = place.wrong("this program cannot be run", error.to_string());
-        wrong.help(format!(
-            "put the program there and make it executable: chmod +x {program}"
-        ))
-    } else {
+    if let Some((_, place)) = elements.iter().find(|(text, _)| text.contains('\0')) {
+        let wrong = place.wrong(
+            "no argument can have a byte 0",
+            "the kernel would end it there",
+        );
+        report.add(wrong.help("remove it"));
+        return None;
+    }
+    let Err(error) = Program::new(*program, None) else {
         let arguments = arguments.iter().map(|&(text, _)| text.to_owned());
-        return Some((path.to_owned(), arguments.collect()));
+        return Some((PathBuf::from(program), arguments.collect()));
     };
-    report.add(wrong);
+    let help = if let ExecConfigError::NotAbsolute = error {
+        "write the whole path, arguments as strings of their own: there is no shell".to_owned()
+    } else {
+        format!("put the program there, and make it executable: chmod +x {program}")
+    };
+    let label = match error.source() {
+        Some(cause) => cause.to_string(),
+        None => "cannot be run".to_owned(),
+    };
+    report.add(place.wrong(error.to_string(), label).help(help));
     None
-}
-
-/// Whether `path` is a file that somebody may execute; who that is, the operating system says when it is run.
-fn executable(path: &Path) -> std::io::Result<()> {
-    use std::io::{Error, ErrorKind};
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "not a file"));
-    }
-    if metadata.permissions().mode() & 0o111 == 0 {
-        return Err(Error::new(ErrorKind::PermissionDenied, "not executable"));
-    }
-    Ok(())
 }
 
 /// A user of this machine, and its group or another one.

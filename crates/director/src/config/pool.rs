@@ -7,7 +7,7 @@ use locum_ipvs::{Forward, ServiceKey};
 
 use crate::site::{Check, Sorry};
 
-use super::check::{Misfits, Template, of_server};
+use super::check_target::{Misfits, Template, of_server};
 use super::crosscheck::Unique;
 use super::diagnostic::Diagnostic;
 use super::forward;

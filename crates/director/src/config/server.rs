@@ -8,10 +8,11 @@ use toml::de::DeValue;
 
 use crate::site::{Admin, RealServer};
 
-use super::check::{self, Kinds};
+use super::check_kinds::Kinds;
+use super::check_target::Template;
 use super::pool::Pool;
 use super::section::{Entry, Report, Section};
-use super::{director, document, endpoint, forward, notify};
+use super::{check, director, document, endpoint, forward, notify};
 
 const TITLE: &str = "[[virtual_service.server]]";
 const SORRY: &str = "sorry_server = { address = \"192.0.2.99:80\", forward = \"nat\" }";
@@ -164,11 +165,7 @@ fn server(
 }
 
 /// The checks of a server's own; none at all if it says `check = false`.
-fn own_checks(
-    entry: &Entry<'_>,
-    kinds: &mut Kinds,
-    report: &mut Report,
-) -> Option<Vec<check::Template>> {
+fn own_checks(entry: &Entry<'_>, kinds: &mut Kinds, report: &mut Report) -> Option<Vec<Template>> {
     match entry.value {
         DeValue::Boolean(false) => Some(Vec::new()),
         DeValue::Boolean(true) => {

@@ -8,13 +8,13 @@ use locum_ipvs::{Forward, IpFamily, Service, ServiceKey};
 
 use crate::site::{Initial, OnFailure, Quorum, RealServer, VirtualService};
 
-use super::check::{self, Kinds};
+use super::check_kinds::Kinds;
 use super::diagnostic::Diagnostic;
 use super::pool::Pool;
 use super::scheduling::{self, Mistakes, Scheduling};
 use super::section::{Entry, Report, Section};
 use super::service_address::{self, Identity};
-use super::{director, forward, notify, server};
+use super::{check, check_target, director, forward, notify, server};
 
 /// More destinations than this in the kernel's table, each server once for each address, are taken for a mistake.
 const MOST_DESTINATIONS: usize = 1 << 20;
@@ -90,7 +90,9 @@ pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut R
 
     let initial = initial(&mut section, report);
     let on_failure = on_failure(&mut section, report);
-    let quorum = quorum(&mut section, &servers, report);
+    // What a server weighs that could not be read is not known.
+    let all = (servers.len() == count).then_some(servers.as_slice());
+    let quorum = quorum(&mut section, all, report);
     let drain_timeout = section
         .take("drain_timeout")
         .and_then(|entry| entry.duration(A_DAY, report))
@@ -186,14 +188,22 @@ fn on_failure(section: &mut Section<'_>, report: &mut Report) -> OnFailure {
         .unwrap_or_default()
 }
 
-fn quorum(section: &mut Section<'_>, servers: &[RealServer], report: &mut Report) -> Quorum {
+fn quorum(
+    section: &mut Section<'_>,
+    servers: Option<&[RealServer]>,
+    report: &mut Report,
+) -> Quorum {
     let quorum = section.take("quorum");
     quorum
         .and_then(|entry| read_quorum(&entry, servers, report))
         .unwrap_or_default()
 }
 
-fn read_quorum(entry: &Entry<'_>, servers: &[RealServer], report: &mut Report) -> Option<Quorum> {
+fn read_quorum(
+    entry: &Entry<'_>,
+    servers: Option<&[RealServer]>,
+    report: &mut Report,
+) -> Option<Quorum> {
     let mut quorum = Quorum::default();
     if entry.value.is_table() {
         let example = "quorum = { weight = 3, hysteresis = 1 }";
@@ -207,7 +217,9 @@ fn read_quorum(entry: &Entry<'_>, servers: &[RealServer], report: &mut Report) -
             if quorum.hysteresis >= quorum.weight.get() {
                 let wrong =
                     hysteresis.wrong("the quorum could never be lost", "not less than `weight`");
-                report.add(wrong.help(format!("use at most {}", quorum.weight.get() - 1)));
+                report.add(wrong.help(
+                    "make it less than `weight`: the quorum is lost below weight - hysteresis",
+                ));
                 return None;
             }
         }
@@ -215,11 +227,14 @@ fn read_quorum(entry: &Entry<'_>, servers: &[RealServer], report: &mut Report) -
         quorum.weight = NonZeroU32::new(entry.number(1..=u32::MAX, report)?)?;
     }
     let needed = u64::from(quorum.weight.get()) + u64::from(quorum.hysteresis);
+    let Some(servers) = servers else {
+        return Some(quorum);
+    };
     let there: u64 = servers
         .iter()
         .map(|server| u64::from(server.weight.get()))
         .sum();
-    let fixed = !servers.iter().any(check::changes_weight);
+    let fixed = !servers.iter().any(check_target::changes_weight);
     if needed > there && fixed {
         let label = format!("all servers together weigh {there}");
         let wrong = entry.wrong("the quorum can never be gained", label);

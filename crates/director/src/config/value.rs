@@ -189,9 +189,10 @@ impl<'t> Entry<'t> {
 
     /// A table, or each of an array of tables.
     pub(super) fn one_or_many(&self) -> Vec<Self> {
-        match self.value {
-            DeValue::Array(array) => self.children(array),
-            _ => vec![self.clone()],
+        if let DeValue::Array(array) = self.value {
+            self.children(array)
+        } else {
+            vec![self.clone()]
         }
     }
 

@@ -160,6 +160,13 @@ fn socket(ear: &Ear<'_>) -> io::Result<Socket> {
         }
         Family::Ipv6 => socket.join_multicast_v6(&MULTICAST_IPV6, ear.index)?,
     }
+    // What came in before the socket was bound may be another interface's.
+    let mut stray = [0; 1];
+    for _ in 0..PACKETS {
+        if rustix::io::read(&socket, &mut stray).is_err() {
+            break;
+        }
+    }
     Ok(socket)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use locum_health::Health;
-use locum_ipvs::{Destination, Service, ServiceKey, Snapshot, Weight};
+use locum_ipvs::{Destination, DestinationKey, Service, ServiceKey, Snapshot, Weight};
 
 use super::drain::{Departing, Leaving};
 use super::server::{Duty, Found, Probe, Server, Standing, destination};
@@ -89,6 +89,7 @@ impl Pools {
         pool.drain_timeout = config.drain_timeout;
         pool.quorum = config.quorum;
 
+        let entries = pool.entries();
         let before = std::mem::take(&mut pool.servers);
         let mut before: BTreeMap<_, _> = before.into_iter().map(|s| (s.address, s)).collect();
         for one in &config.servers {
@@ -102,8 +103,8 @@ impl Pools {
                 }
                 server
             } else {
-                let back = pool.leaving.iter().any(|l| l.address == one.address);
-                let found = if back { Found::Quiesced } else { Found::Absent };
+                let found = pool.place(one).and_then(|place| entries.get(&place));
+                let found = found.copied().unwrap_or(Found::Absent);
                 let slot = || next(&mut self.next_slot);
                 let mut server = Server::new(now, one, config.initial, found, slot);
                 server.assign(one.admin, until, found);
@@ -119,8 +120,12 @@ impl Pools {
             pool.leaving.extend(gone);
         }
         pool.on_failure = config.on_failure;
-        let kept: BTreeSet<_> = pool.servers.iter().map(|server| server.address).collect();
-        pool.leaving.retain(|one| !kept.contains(&one.address));
+        let places = config.servers.iter().filter_map(|one| pool.place(one));
+        let places: BTreeSet<_> = places.collect();
+        let first = pool.kernel.first().map(Service::key);
+        let is_free =
+            |one: &Leaving| first.is_none_or(|key| !places.contains(&one.destination.key(key)));
+        pool.leaving.retain(is_free);
     }
 
     fn reckon(&mut self, now: Instant, site: &Site) {
@@ -175,6 +180,32 @@ impl Pools {
 }
 
 impl Pool {
+    /// Where a server is in the table. All services of the kernel agree in that, but for a port that is not the server's.
+    fn place(&self, config: &RealServer) -> Option<DestinationKey> {
+        let first = self.kernel.first()?;
+        Some(destination(config).key(first.key()))
+    }
+
+    /// The places in the table that its servers have. A server for which nothing but the port of its checks changes
+    /// is another one, in the same place.
+    fn entries(&self) -> BTreeMap<DestinationKey, Found> {
+        let Some(key) = self.kernel.first().map(Service::key) else {
+            return BTreeMap::new();
+        };
+        let leaving = self.leaving.iter();
+        let leaving = leaving.map(|one| (one.destination.key(key), Found::Quiesced));
+        let servers = self.servers.iter().filter_map(|server| {
+            server.entry(self.on_failure)?;
+            let found = if server.in_service() {
+                Found::Serving
+            } else {
+                Found::Quiesced
+            };
+            Some((server.destination.key(key), found))
+        });
+        leaving.chain(servers).collect()
+    }
+
     /// What one of its services of the kernel has in the table.
     fn departing(&self, now: Instant, key: &ServiceKey, until: Instant) -> Vec<Leaving> {
         let entries = fitting(key, &self.destinations());

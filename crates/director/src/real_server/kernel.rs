@@ -48,12 +48,13 @@ impl Kernel {
         Ok(Self { connection })
     }
 
-    /// Makes the change. One that is made already is no error.
+    /// Makes the change. What is to go may be gone already.
     pub(super) fn apply(&mut self, step: &Step) -> io::Result<()> {
         match step {
             Step::AddAddress { interface, address } => {
                 let link = index(interface)?;
-                self.ask(add_address(link, *address), &[EEXIST])
+                // One that is there after all, and was not to be seen yet, is somebody else's.
+                self.ask(add_address(link, *address), &[])
             }
             Step::AddTunnel { interface, kind } => {
                 // Loading the module may already have made it.

@@ -90,7 +90,10 @@ impl fmt::Display for Step {
             Self::RemoveAddress { interface, address } => {
                 write!(f, "remove {address} from {interface}")
             }
-            Self::RemoveTunnel { interface, .. } => write!(f, "remove the interface {interface}"),
+            Self::RemoveTunnel { interface, .. } => write!(
+                f,
+                "remove the interface {interface} (one that came with its module stays, down)"
+            ),
             Self::SetLink { interface, to } => {
                 let to = match to {
                     Switch::Off => "down",

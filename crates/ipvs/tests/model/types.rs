@@ -1,5 +1,6 @@
 //! What cannot be said.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use locum_ipvs::*;
@@ -108,6 +109,14 @@ fn only_masquerading_has_a_port_of_its_own() {
     assert_eq!(Destination::tunnel(server, Tunnel::Ipip).key(&key).port, 80);
     let masqueraded = Destination::masquerade("10.0.0.1:8080".parse().unwrap());
     assert_eq!(masqueraded.key(&key).to_string(), "10.0.0.1:8080");
+
+    let one = SocketAddr::new(server, 8080);
+    let by = |forward| Destination::new(one, forward);
+    assert_eq!(by(Forward::Direct), Destination::direct(server));
+    assert_eq!(by(Forward::Local), Destination::local(server));
+    assert_eq!(by(Forward::Masquerade), Destination::masquerade(one));
+    let tunnel = Forward::Tunnel(Tunnel::Ipip);
+    assert_eq!(by(tunnel), Destination::tunnel(server, Tunnel::Ipip));
 }
 
 #[test]

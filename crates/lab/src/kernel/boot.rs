@@ -12,6 +12,7 @@ use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::interrupt::Interrupt;
 use super::job::{self, Job};
 use super::{Kernel, KernelError, TERMINAL, programs};
 use crate::{sys, wait_until};
@@ -30,13 +31,18 @@ pub(super) fn run(kernel: &Kernel) -> Result<ExitCode, KernelError> {
     programs::require(&needed)?;
     let scratch = tempfile::tempdir().map_err(KernelError::io("make a temporary directory"))?;
     prepare(kernel, scratch.path()).map_err(KernelError::io("write what the kernel reads"))?;
+    let interrupt = Interrupt::catch().map_err(KernelError::io("hold signals back"))?;
     let mut running =
         Running::start(kernel, scratch.path()).map_err(KernelError::io("start the kernel"))?;
-    let ended = running.wait(kernel.patience.saturating_add(GRACE));
+    let end = running.wait(kernel.patience.saturating_add(GRACE), &interrupt);
     let console = running.finish();
-    if !ended {
-        let patience = kernel.patience;
-        return Err(KernelError::Overdue { patience, console });
+    match end {
+        End::Interrupted => return Err(KernelError::Interrupted),
+        End::Itself => {}
+        End::Overdue => {
+            let patience = kernel.patience;
+            return Err(KernelError::Overdue { patience, console });
+        }
     }
     let outcome = fs::read_to_string(job::outcome(scratch.path())).unwrap_or_default();
     match outcome.trim_end().parse::<u8>() {
@@ -64,6 +70,15 @@ fn prepare(kernel: &Kernel, scratch: &Path) -> io::Result<()> {
     job.write(scratch)?;
     // The kernel's command line has its own idea of blanks and quotation marks: it gets a path without them.
     symlink(env::current_exe()?, scratch.join("init"))
+}
+
+/// How a kernel ended.
+enum End {
+    /// It was killed, for this process is to end.
+    Interrupted,
+    Itself,
+    /// It was killed, for it had not ended in time.
+    Overdue,
 }
 
 /// A kernel and the threads that read what comes out of it.
@@ -120,10 +135,16 @@ impl Running {
         })
     }
 
-    /// False if the kernel had to be killed.
-    fn wait(&mut self, patience: Duration) -> bool {
-        let ended = wait_until("the kernel to end", patience, || {
-            matches!(self.kernel.try_wait(), Ok(Some(_)))
+    fn wait(&mut self, patience: Duration, interrupt: &Interrupt) -> End {
+        let mut end = End::Overdue;
+        // Overdue is what it is if that time passes.
+        let _waited = wait_until("the kernel to end", patience, || {
+            if matches!(self.kernel.try_wait(), Ok(Some(_))) {
+                end = End::Itself;
+            } else if interrupt.came() {
+                end = End::Interrupted;
+            }
+            !matches!(end, End::Overdue)
         });
         // What runs in the kernel are processes in its group.
         if let Some(group) = i32::try_from(self.kernel.id()).ok().and_then(Pid::from_raw) {
@@ -131,7 +152,7 @@ impl Running {
             let _gone = kill_process_group(group, Signal::KILL);
         }
         let _reaped = self.kernel.wait();
-        ended.is_ok()
+        end
     }
 
     /// The end of what was on the console, when all that the program wrote has been handed on.

@@ -63,6 +63,7 @@
 mod boot;
 mod guest;
 mod harness;
+mod interrupt;
 mod job;
 mod native;
 mod programs;
@@ -103,6 +104,9 @@ enum KernelError {
         /// The last lines.
         console: String,
     },
+    /// A signal asked this process to end.
+    #[error("interrupted: the kernel was killed")]
+    Interrupted,
     #[error("cannot {attempt}")]
     Io {
         attempt: &'static str,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::{Child, Host, LabError, wait_until};
+use crate::{Child, Host, LabError, Signal, wait_until};
 
 /// A `director` running in a [`Host`], with its configuration and its control socket in a directory under the host's
 /// own `/run`, so they are seen from inside the host only.
@@ -99,6 +99,17 @@ impl Director {
         }
         let awaited = format!("director to answer; its log:\n{}", self.child.log().text());
         Err(LabError::Timeout { awaited, bound })
+    }
+
+    /// Gives it another configuration and asks it to read that (SIGHUP). `toml` is completed as by [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// What the file system or the kernel answers.
+    pub fn reload(&self, toml: &str) -> Result<(), LabError> {
+        let toml = complete(&self.host, &self.directory, toml);
+        self.host.write(&self.config(), &toml)?;
+        self.child.signal(Signal::Hup)
     }
 
     /// Asks it to end (SIGTERM) and waits.

@@ -100,6 +100,8 @@ pub struct Connection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Outcome {
+    /// [`Outcome::SCHEMA`].
+    pub schema: u32,
     /// Each event, in order.
     pub measurements: Vec<Measurement>,
     /// How many requests each web server has served while nothing was wrong.
@@ -110,6 +112,11 @@ pub struct Outcome {
     pub failed: u32,
     /// The connection that stays.
     pub connection: Connection,
+}
+
+impl Outcome {
+    /// The version of its JSON: keys may be added to one, none changes its meaning or goes.
+    pub const SCHEMA: u32 = 1;
 }
 
 /// What is being done.
@@ -128,6 +135,8 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct View {
+    /// Since when the client makes its requests.
+    pub time: Duration,
     /// What is being done.
     pub phase: Phase,
     /// For how long.

@@ -56,6 +56,7 @@ pub fn run(program: &Path, mut progress: impl FnMut(Progress<'_>)) -> Result<Out
     let connection = tour.connection.take().map(LongConnection::finish);
     let total = tour.load.report_since(Duration::ZERO);
     Ok(Outcome {
+        schema: Outcome::SCHEMA,
         measurements,
         balance: owned(&calm),
         requests: count(total.exchanges.len()),
@@ -272,6 +273,7 @@ impl<'a> Tour<'a> {
         self.ticked = now;
         let client = self.client_view();
         let view = View {
+            time: self.load.elapsed(),
             phase: self.phase.0,
             elapsed: now.duration_since(self.phase.1),
             directors: [self.director_view(1), self.director_view(2)],

@@ -23,7 +23,33 @@ pub(super) fn line(measurement: &Measurement) -> String {
         }
     };
     format!(
-        "{event:<26} {adapted:>11} {:>5} ms; {failed} of {requests} requests failed; {} ms without service",
+        "{event:<25} {adapted:>11} {:>5} ms; {failed} of {requests} requests lost; longest gap {} ms",
+        ms(*adapted_after),
+        ms(*longest_gap)
+    )
+}
+
+/// Above what [`row`] returns.
+pub(super) fn header() -> String {
+    format!(
+        "{:<25} {:>14} {:>11} {:>11}",
+        "", "followed after", "lost", "longest gap"
+    )
+}
+
+/// What one event cost, in columns.
+pub(super) fn row(measurement: &Measurement) -> String {
+    let Measurement {
+        event,
+        adapted_after,
+        requests,
+        failed,
+        longest_gap,
+        ..
+    } = measurement;
+    let lost = format!("{failed} of {requests}");
+    format!(
+        "{event:<25} {:>11} ms {lost:>11} {:>8} ms",
         ms(*adapted_after),
         ms(*longest_gap)
     )
@@ -32,33 +58,22 @@ pub(super) fn line(measurement: &Measurement) -> String {
 /// A table for people: a row for each event; then how requests were balanced, and what became of the connection.
 #[must_use]
 pub fn table(outcome: &Outcome) -> String {
-    let mut text = format!(
-        "{:<26} {:>14} {:>17} {:>20}   {}\n",
-        "", "adapted after", "failed requests", "without service", "how"
-    );
+    let mut text = header();
+    text.push('\n');
     for measurement in &outcome.measurements {
-        let Measurement {
-            event,
-            adapted_after,
-            requests,
-            failed,
-            failures,
-            longest_gap,
-        } = measurement;
-        let how: Vec<_> = failures
+        let how: Vec<_> = measurement
+            .failures
             .iter()
             .map(|(failure, count)| format!("{count} {failure}"))
             .collect();
-        let share = format!("{failed} of {requests}");
-        let row = format!(
-            "{event:<26} {:>11} ms {share:>17} {:>17} ms   {}",
-            ms(*adapted_after),
-            ms(*longest_gap),
-            how.join(", ")
-        );
+        let row = format!("{}  {}", row(measurement), how.join(", "));
         // Writing to a String cannot fail, here and below.
         let _written = writeln!(text, "{}", row.trim_end());
     }
+    text.push_str(
+        "\nFollowed: the server was out of both tables, or in; or the address had moved.\n\
+         Lost: requests without an answer, and why. Gap: no request was answered.\n",
+    );
     let balance: Vec<_> = outcome
         .balance
         .iter()
@@ -66,7 +81,7 @@ pub fn table(outcome: &Outcome) -> String {
         .collect();
     let _written = writeln!(
         text,
-        "\nWhile nothing was wrong, requests were served {}.",
+        "While nothing was wrong, requests were served {}.",
         balance.join(" and ")
     );
     let connection = &outcome.connection;
@@ -99,8 +114,7 @@ mod tests {
     use super::super::Connection;
     use super::*;
 
-    #[test]
-    fn the_table_has_a_row_for_each_event() {
+    fn outcome() -> Outcome {
         let measurement = |event| Measurement {
             event,
             adapted_after: Duration::from_micros(1_049_600),
@@ -109,7 +123,8 @@ mod tests {
             failures: [("refused".to_owned(), 8), ("timed out".to_owned(), 1)].into(),
             longest_gap: Duration::from_millis(62),
         };
-        let outcome = Outcome {
+        Outcome {
+            schema: Outcome::SCHEMA,
             measurements: Event::ALL.map(measurement).into(),
             balance: [("web1".to_owned(), 33), ("web2".to_owned(), 34)].into(),
             requests: 900,
@@ -120,40 +135,72 @@ mod tests {
                 echoes: 1000,
                 longest_pause: Duration::from_millis(640),
             },
-        };
-        let text = table(&outcome);
+        }
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_event() {
+        let text = table(&outcome());
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
-            lines[1],
-            "a web server dies                 1050 ms           9 of 60                62 ms   8 refused, 1 timed out"
-        );
-        assert_eq!(lines.len(), 1 + Event::ALL.len() + 4);
-        assert_eq!(
-            lines[8],
-            "While nothing was wrong, requests were served 33 by web1 and 34 by web2."
+            lines[..2],
+            [
+                "                          followed after        lost longest gap",
+                "a web server dies                1050 ms     9 of 60       62 ms  8 refused, 1 timed out",
+            ]
         );
         assert_eq!(
-            lines[9],
-            "One connection lived through all of it: 1000 echoes, and 640 ms the longest wait for one."
-        );
-        assert_eq!(
-            line(&measurement(Event::ServerDies)),
-            "a web server dies            out after  1050 ms; 9 of 60 requests failed; 62 ms without service"
+            lines[1 + Event::ALL.len()..],
+            [
+                "",
+                "Followed: the server was out of both tables, or in; or the address had moved.",
+                "Lost: requests without an answer, and why. Gap: no request was answered.",
+                "While nothing was wrong, requests were served 33 by web1 and 34 by web2.",
+                "One connection lived through all of it: 1000 echoes, and 640 ms the longest wait for one.",
+                "In all, 20 of 900 requests failed.",
+            ]
         );
     }
 
     #[test]
-    fn the_json_is_in_microseconds() {
-        let connection = Connection {
-            server: "web2".to_owned(),
-            survived: true,
-            echoes: 1,
-            longest_pause: Duration::from_millis(2),
-        };
-        let json = serde_json::to_string(&connection).unwrap();
+    fn an_event_is_a_line() {
+        let outcome = outcome();
+        let lines: Vec<_> = outcome.measurements.iter().map(line).collect();
         assert_eq!(
-            json,
-            r#"{"server":"web2","survived":true,"echoes":1,"longest_pause_us":2000}"#
+            lines[..2],
+            [
+                "a web server dies           out after  1050 ms; 9 of 60 requests lost; longest gap 62 ms",
+                "the web server is back       in after  1050 ms; 9 of 60 requests lost; longest gap 62 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_json_has_a_schema_and_microseconds() {
+        let mut outcome = outcome();
+        outcome.measurements.truncate(1);
+        assert_eq!(
+            serde_json::to_value(&outcome).unwrap(),
+            serde_json::json!({
+                "schema": 1,
+                "measurements": [{
+                    "event": "server_dies",
+                    "adapted_after_us": 1_049_600,
+                    "requests": 60,
+                    "failed": 9,
+                    "failures": { "refused": 8, "timed out": 1 },
+                    "longest_gap_us": 62_000,
+                }],
+                "balance": { "web1": 33, "web2": 34 },
+                "requests": 900,
+                "failed": 20,
+                "connection": {
+                    "server": "web2",
+                    "survived": true,
+                    "echoes": 1000,
+                    "longest_pause_us": 640_000,
+                },
+            })
         );
     }
 }

@@ -12,7 +12,9 @@ use super::screen::{self, Screen};
 
 /// What `demo --pair` is told.
 #[derive(Debug, clap::Args)]
-pub(super) struct Runs {
+// Else a group of this name, and there is one.
+#[group(skip)]
+pub(super) struct Arguments {
     /// How often each failure is measured [default: 3]
     #[arg(long, requires = "pair", value_parser = clap::value_parser!(u16).range(1..=20))]
     runs: Option<u16>,
@@ -42,7 +44,7 @@ impl Interval {
     }
 }
 
-pub(super) fn execute(arguments: &Runs, form: Form) -> anyhow::Result<()> {
+pub(super) fn execute(arguments: &Arguments, form: Form) -> anyhow::Result<()> {
     require_privileges()?;
     let mut screen = Screen::new(form);
     let director = std::env::current_exe().context("this program cannot find itself")?;

@@ -63,6 +63,8 @@ impl Screen {
             frame.push_str(line);
             frame.push_str("\x1b[K\n");
         }
+        // The picture before may have been longer.
+        frame.push_str("\x1b[J");
         write(&frame)
     }
 

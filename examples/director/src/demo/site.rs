@@ -48,7 +48,7 @@ fn show(form: Form) -> anyhow::Result<()> {
     match form {
         Form::Json => screen::write(&format!("{}\n", serde_json::to_string_pretty(&outcome)?)),
         Form::People => {
-            screen.end(&picture.lines())?;
+            screen.end(&picture.scene())?;
             screen.say(tour::table(&outcome).trim_end())
         }
     }

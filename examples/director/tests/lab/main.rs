@@ -3,11 +3,14 @@
 //! Needs root (`cargo xtask test` arranges it) and Debian's `iproute2` and `keepalived`; without them it fails and says so.
 
 mod crash;
+mod doctor;
 mod drift;
 mod freeze;
 mod lossless;
 mod many;
 mod opposite;
+mod program;
+mod real_server;
 mod site;
 mod without_ipvs;
 

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         connections::live_on_with_the_sync_daemon,
         connections::live_on_by_their_hash_alone,
         connections::break_without_either,
+        table::a_reload_changes_servers_and_a_bad_file_nothing,
         table::an_emptied_table_is_filled_again,
         table::a_stop_leaves_nothing_and_a_crash_everything,
         mass::a_thousand_servers_that_flip_are_one_plan,

@@ -70,3 +70,31 @@ pub(crate) fn a_stop_leaves_nothing_and_a_crash_everything() {
         }
     });
 }
+
+pub(crate) fn a_reload_changes_servers_and_a_bad_file_nothing() {
+    let config = SiteConfig::new(Method::Direct, Family::Ipv4);
+    bench::run(&config, |bench| {
+        let load = bench.start_load(1)?;
+        wait_balanced(&load, &["web1", "web2"])?;
+        let director = bench.director(1)?;
+        let one = config.clone().servers(1).director_toml(1);
+        director.reload(&one)?;
+        // It may finish its connections first, with weight 0.
+        wait_until("a server to leave the table", PATIENCE, || {
+            bench.site.weights(1, 1).ok().flatten() == Some([(1, 1)].into())
+        })?;
+        wait_balanced(&load, &["web1"])?;
+        let mark = director.child().log().mark();
+        director.reload("[[virtual_service]]\nname = 1\n")?;
+        let log = director.child().log();
+        log.wait_after(mark, "everything goes on as it was", PATIENCE)?;
+        wait_balanced(&load, &["web1"])?;
+        director.reload(&config.director_toml(1))?;
+        bench.site.wait_serving(1, 1, &[1, 2], PATIENCE)?;
+        let report = wait_balanced(&load, &["web1", "web2"])?;
+        match load.finish().failed() {
+            0 => Ok(()),
+            failed => Err(format!("{failed} requests failed; the last: {report}").into()),
+        }
+    });
+}

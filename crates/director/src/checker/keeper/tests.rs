@@ -4,7 +4,9 @@ use locum_ipvs::{Destination, InterfaceName, Scheduler, Service, Weight};
 use super::*;
 
 fn keeper(foreign: Foreign) -> Keeper<Kernel> {
-    Keeper::new(Client::new(Kernel::new()), foreign, Record::default())
+    let mut keeper = Keeper::new(Client::new(Kernel::new()), Record::default());
+    keeper.foreign = foreign;
+    keeper
 }
 
 fn key(port: u16) -> ServiceKey {
@@ -91,14 +93,10 @@ fn services_of_others_stay_unless_the_table_is_the_directors() {
 #[test]
 fn what_an_earlier_run_left_is_inherited_or_removed() {
     let directory = tempfile::tempdir().unwrap();
-    let mut first = Keeper::new(
-        Client::new(Kernel::new()),
-        Foreign::Keep,
-        Record::open(directory.path()),
-    );
+    let mut first = Keeper::new(Client::new(Kernel::new()), Record::open(directory.path()));
     first.pursue(&table(&[80, 443], &[21]), &Finishing::new(), Look::Read);
     // The process dies; the kernel and the file stay.
-    let mut second = Keeper::new(first.client, Foreign::Keep, Record::open(directory.path()));
+    let mut second = Keeper::new(first.client, Record::open(directory.path()));
     let inherited = second.inherited(&BTreeSet::from([key(80)])).unwrap();
     assert_eq!(inherited.iter().count(), 1);
     second.pursue(&table(&[80], &[21]), &Finishing::new(), Look::Read);
@@ -153,7 +151,7 @@ fn daemons_follow_what_is_wanted() {
     );
     assert_eq!(
         keeper.pursue_daemons(&both).unwrap(),
-        [Op::StartDaemon(master.clone())]
+        [Op::StartDaemon(master)]
     );
     assert_eq!(keeper.pursue_daemons(&both).unwrap(), []);
     let other = daemon(Role::Master, 52);

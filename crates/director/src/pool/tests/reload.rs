@@ -1,6 +1,7 @@
 //! Another configuration.
 
 use locum_health::Health;
+use locum_ipvs::Forward;
 
 use super::super::{ServerState, Slot};
 use super::support::*;
@@ -143,4 +144,27 @@ fn a_service_that_goes_is_ours_until_it_is_seen_gone() {
     scene.sync();
     assert_eq!(scene.kernel(), ["1=1"]);
     assert!(!scene.pools.is_ours(&key(2)));
+}
+
+#[test]
+fn another_port_of_a_directly_routed_server_takes_nothing_out() {
+    let on = |port| {
+        let mut one = server(1);
+        one.address.set_port(port);
+        one.forward = Forward::Direct;
+        site([VirtualService {
+            drain_timeout: 60 * SECOND,
+            ..web([one])
+        }])
+    };
+    let mut scene = Scene::new(&on(80));
+    scene.up([1]);
+    scene.events();
+    scene.replace(&on(8080));
+    assert_eq!(scene.table(), "1=1");
+    let reports = scene.pools.report(scene.now);
+    assert_eq!(reports[0].servers.len(), 1, "nothing drains");
+    let slot = slots(&scene)[0];
+    scene.report(slot, Health::Down, None);
+    assert_eq!(scene.table(), "");
 }

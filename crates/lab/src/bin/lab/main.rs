@@ -33,9 +33,7 @@ fn main() -> ExitCode {
     kernel::first_process();
     match Cli::parse().verb {
         Verb::Failover(arguments) => code(failover::run(&arguments)),
-        Verb::IpvsSpeed(arguments) => {
-            speed::kernel(&arguments).run(|| code(speed::run(&arguments)))
-        }
+        Verb::IpvsSpeed(arguments) => speed::main(&arguments),
     }
 }
 

@@ -6,6 +6,7 @@ mod rules;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,10 @@ use locum_ipvs::{Client, Limits, Op, plan};
 use locum_lab::kernel::Kernel;
 use locum_lab::{Host, Keepalived};
 
-use self::contender::Contender;
+use self::contender::{Contender, Part};
 use self::report::{Report, Work};
 use self::rules::Rules;
+use crate::code;
 
 /// The kernel takes a namespace apart after its last process has gone, on the only CPU.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -47,10 +49,26 @@ pub(crate) struct Speed {
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
+    /// Does only this, here, and says how many microseconds it took.
+    #[arg(long, hide = true)]
+    part: Option<Part>,
 }
 
-/// What this needs of a kernel.
-pub(crate) fn kernel(arguments: &Speed) -> Kernel {
+/// Measures where IPVS is.
+pub(crate) fn main(arguments: &Speed) -> ExitCode {
+    match arguments.part {
+        Some(part) => code(play(part, arguments)),
+        None => kernel(arguments).run(|| code(run(arguments))),
+    }
+}
+
+fn play(part: Part, arguments: &Speed) -> Result<(), Box<dyn Error>> {
+    let rules = Rules::new(arguments.services, arguments.destinations);
+    println!("{}", part.play(rules)?.as_micros());
+    Ok(())
+}
+
+fn kernel(arguments: &Speed) -> Kernel {
     let patience = Duration::from_secs(120 + 120 * u64::from(arguments.rounds));
     let mut kernel = Kernel::new().memory_mib(1024).patience(patience);
     if arguments.of.contains(&Contender::Ipvsadm) {
@@ -62,8 +80,7 @@ pub(crate) fn kernel(arguments: &Speed) -> Kernel {
     kernel
 }
 
-/// Measures, in a kernel that has IPVS.
-pub(crate) fn run(arguments: &Speed) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Speed) -> Result<(), Box<dyn Error>> {
     let rules = Rules::new(arguments.services, arguments.destinations);
     if arguments.of.contains(&Contender::Keepalived) {
         eprintln!("keepalived {}", Keepalived::require()?);

@@ -23,6 +23,14 @@ impl Rules {
         }
     }
 
+    /// For this program.
+    pub(super) fn arguments(self) -> [String; 2] {
+        [
+            format!("--services={}", self.services),
+            format!("--destinations={}", self.destinations),
+        ]
+    }
+
     /// Services and destinations together.
     pub(super) fn entries(self) -> usize {
         usize::from(self.services) * (1 + usize::from(self.destinations))
