@@ -12,7 +12,10 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Measure in the lab: outages as a client sees them, beside keepalived.
+/// What is measured on a kernel with IPVS, which is booted where this one has none.
+const ON_IPVS: [&str; 2] = ["check-cost", "ipvs-speed"];
+
+/// Measure in the lab: outages as a client sees them, and the kernel's table and checks, beside keepalived.
 ///
 /// Builds `lab` and `director` in release and runs `lab` with the words that follow, for example
 /// `cargo xtask lab failover`; `cargo xtask lab -- --help` lists what it can do.
@@ -26,7 +29,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::load()?;
-    needs::ensure(&needs::LAB, args.consent)?;
+    let on_ipvs = args.lab.iter().any(|word| ON_IPVS.contains(&word.as_str()));
+    if on_ipvs {
+        needs::ensure(&[&needs::LAB[..], &needs::IPVS].concat(), args.consent)?;
+    } else {
+        needs::ensure(&needs::LAB, args.consent)?;
+    }
     let privilege = Privilege::obtain("the lab (network namespaces, raw sockets)")?;
     let mut steps = Steps::default();
     steps.cmd(
