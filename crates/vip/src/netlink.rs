@@ -125,11 +125,11 @@ impl NetlinkAddresses {
 }
 
 /// How often it is looked whether new IPv6 addresses are taken in, and how long is waited in between.
-const LOOKS: usize = 20;
+const LOOKS: usize = 100;
 const BETWEEN_LOOKS: Duration = Duration::from_micros(500);
 
 impl NetlinkAddresses {
-    /// Waits until the kernel takes in packets to the IPv6 addresses that were added, for some milliseconds at most.
+    /// Waits until the kernel takes in packets to the IPv6 addresses that were added, for 50 ms at most.
     /// Announced before that, an address would draw packets that nobody answers.
     async fn wait_until_taken_in(
         &self,
