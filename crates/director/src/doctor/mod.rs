@@ -1,5 +1,5 @@
 //! What would make the site fail, with its cure: facts are gathered, findings follow from them, and nothing is changed but by
-//! [`fix`].
+//! [`fix()`].
 
 mod balancing;
 mod facts;

@@ -15,7 +15,7 @@ use crate::schedule::{Pace, ProbeId, Schedule};
 use crate::tracker::{Health, Tracker, Verdict};
 
 /// Probes that are due within so short a time begin together: the loop turns less often.
-const TICK: Duration = Duration::from_millis(4);
+const TICK: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(super) struct Core {
