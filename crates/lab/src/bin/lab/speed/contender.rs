@@ -26,6 +26,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Contender {
     Client,
+    Director,
     Ipvsadm,
     Keepalived,
 }
@@ -41,15 +42,29 @@ impl Contender {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Director => "director",
             Self::Ipvsadm => "ipvsadm",
             Self::Keepalived => "keepalived",
         }
     }
 
     /// Fills the empty table: how long it took, and what runs on.
-    pub(super) fn fill(self, host: &Host, rules: Rules) -> Outcome<(Duration, Option<Child>)> {
+    pub(super) fn fill(
+        self,
+        host: &Host,
+        director: &Path,
+        rules: Rules,
+    ) -> Outcome<(Duration, Option<Child>)> {
         match self {
             Self::Client => Ok((by_client(host, rules, Part::Fill)?, None)),
+            Self::Director => {
+                let configuration = Path::new("/run/director.toml");
+                host.write(configuration, &rules.director())?;
+                let mut command = Command::new(director);
+                command.args(["run", "-c"]).arg(configuration);
+                let (took, child) = fill_by_program(host, rules, command)?;
+                Ok((took, Some(child)))
+            }
             Self::Ipvsadm => Ok((fill_by_ipvsadm(host, rules)?, None)),
             Self::Keepalived => {
                 let configuration = Path::new("/run/keepalived.conf");
@@ -71,7 +86,7 @@ impl Contender {
         match self {
             Self::Client => by_client(host, rules, Part::Read).map(Some),
             Self::Ipvsadm => read_by_ipvsadm(host, rules).map(Some),
-            Self::Keepalived => Ok(None),
+            Self::Director | Self::Keepalived => Ok(None),
         }
     }
 }

@@ -5,10 +5,11 @@ mod report;
 mod rules;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, io, path};
 
 use clap::Args;
 use locum_ipvs::{Client, Limits, Op, plan};
@@ -23,7 +24,7 @@ use crate::code;
 /// The kernel takes a namespace apart after its last process has gone, on the only CPU.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// How fast is IPVS filled and read? Our client, `ipvsadm`, and keepalived from its start; in turn, in one kernel, which
+/// How fast is IPVS filled and read? Our client, `ipvsadm`, and director and keepalived from their start; in turn, in one kernel, which
 /// is booted if this one has no IPVS. Each filling is compared with what should be there.
 #[derive(Debug, Args)]
 pub(crate) struct Speed {
@@ -34,7 +35,7 @@ pub(crate) struct Speed {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "client,ipvsadm,keepalived"
+        default_value = "client,ipvsadm,director,keepalived"
     )]
     of: Vec<Contender>,
     /// How many services.
@@ -85,10 +86,20 @@ fn run(arguments: &Speed) -> Result<(), Box<dyn Error>> {
     if arguments.of.contains(&Contender::Keepalived) {
         eprintln!("keepalived {}", Keepalived::require()?);
     }
+    let beside = || Ok::<_, io::Error>(env::current_exe()?.with_file_name("director"));
+    let director = arguments.director.clone().map_or_else(beside, Ok)?;
+    let director = path::absolute(director)?;
+    if arguments.of.contains(&Contender::Director) && !director.is_file() {
+        return Err(format!(
+            "there is no {}: build it with `cargo build --release -p director`",
+            director.display()
+        )
+        .into());
+    }
     let mut report = Report::new(arguments.services, arguments.destinations, arguments.rounds);
     for round in 1..=arguments.rounds {
         for &contender in &arguments.of {
-            let (filled, read) = measure(contender, rules)?;
+            let (filled, read) = measure(contender, &director, rules)?;
             report.add(contender, Work::Fill, filled);
             if let Some(read) = read {
                 report.add(contender, Work::Read, read);
@@ -108,10 +119,11 @@ fn run(arguments: &Speed) -> Result<(), Box<dyn Error>> {
 /// two minutes, and searches them for each new one.
 fn measure(
     contender: Contender,
+    director: &Path,
     rules: Rules,
 ) -> Result<(Duration, Option<Duration>), Box<dyn Error>> {
     let host = Host::new("balancer")?;
-    let (filled, running) = contender.fill(&host, rules)?;
+    let (filled, running) = contender.fill(&host, director, rules)?;
     check(&host, rules)?;
     let read = contender.read(&host, rules)?;
     if let Some(running) = running {

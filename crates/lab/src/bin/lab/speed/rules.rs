@@ -73,6 +73,24 @@ impl Rules {
         text
     }
 
+    /// For director: without checks, and in use at once.
+    pub(super) fn director(self) -> String {
+        let mut text =
+            String::from("[director]\nname = \"lab\"\ncontrol_socket = \"/run/director.sock\"\n\n");
+        for port in self.ports() {
+            let _ = writeln!(
+                text,
+                "[[virtual_service]]\nname = \"s{port}\"\naddress = \"{VIRTUAL}:{port}\"\nprotocol = \"tcp\"\n\
+                 scheduler = \"wlc\"\nforward = \"direct\"\ninitial = \"up\"\nserver = ["
+            );
+            for server in self.servers() {
+                let _ = writeln!(text, "  {{ name = \"{server}\", address = \"{server}\" }},");
+            }
+            text.push_str("]\n\n");
+        }
+        text
+    }
+
     /// For keepalived: without checkers, so that all servers are in at once.
     pub(super) fn keepalived(self) -> String {
         let mut text = String::from("global_defs {\n  router_id lab\n}\n");
