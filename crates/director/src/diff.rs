@@ -52,10 +52,12 @@ impl Diff {
     }
 }
 
-/// What a director with `site` would change in the kernel's table `actual` once every check has passed.
+/// What a director with `site` would change in the kernel's table `actual` once every check has passed. What an
+/// `earlier` run put there goes, if it is not configured any more.
 pub(crate) fn compare(
     now: Instant,
     site: &Site,
+    earlier: impl Fn(&ServiceKey) -> bool,
     mut actual: Snapshot,
     timeouts: Option<Timeouts>,
 ) -> Diff {
@@ -73,7 +75,8 @@ pub(crate) fn compare(
     let mut foreign = 0;
     match site.ipvs.foreign {
         Foreign::Keep => actual.retain(|service| {
-            let ours = pools.is_ours(&service.service.key);
+            let key = &service.service.key;
+            let ours = pools.is_ours(key) || earlier(key);
             foreign += usize::from(!ours);
             ours
         }),

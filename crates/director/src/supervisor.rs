@@ -1,7 +1,7 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
@@ -196,15 +196,10 @@ fn start_checker(name: &str, config: &Config) -> io::Result<Option<Checker>> {
     }
     let options = checker::Options {
         site: config.site.clone(),
-        state_directory: state_directory(config),
+        state_directory: config.director.state_directory(),
         name: name.to_owned(),
     };
     Checker::start(options).map(Some)
-}
-
-/// Where what must survive a crash is kept.
-fn state_directory(config: &Config) -> PathBuf {
-    config.director.control_socket.with_extension("state")
 }
 
 /// Stops the routers, and writes down what they do meanwhile.
@@ -232,7 +227,7 @@ async fn leave(node: &Node, director: &Director, events: &mut mpsc::UnboundedRec
 /// Starts a node, on a machine without what a process that died left behind.
 async fn start_node(config: &Config) -> Result<Node, RunError> {
     let options = Options {
-        state_directory: Some(state_directory(config)),
+        state_directory: Some(config.director.state_directory()),
         ..Options::default()
     };
     let driver = NetlinkAddresses::start(options).map_err(RunError::Machine)?;

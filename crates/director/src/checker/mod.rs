@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::message::{Notice, Order};
+pub(crate) use self::record::Record;
 use crate::config::Source;
 use crate::site::Site;
 use crate::status::SiteReport;

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::doctor::read;
 use super::{DONE, FAILED, fail, print, style};
+use crate::checker::Record;
 use crate::clock;
 use crate::config::{Config, Style};
 use crate::diff::{self, Diff, Kind};
@@ -98,7 +99,14 @@ fn compare(config: &Config) -> Result<(Diff, Vec<Taken>), PlanError> {
         let (snapshot, timeouts) = ask().map_err(PlanError::Table)?;
         (snapshot, Some(timeouts))
     };
-    let diff = diff::compare(clock::now(), site, snapshot, timeouts);
+    let record = Record::open(&config.director.state_directory());
+    let diff = diff::compare(
+        clock::now(),
+        site,
+        |key| record.has(key),
+        snapshot,
+        timeouts,
+    );
     Ok((diff, addresses))
 }
 

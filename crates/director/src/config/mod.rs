@@ -71,6 +71,12 @@ pub struct Director {
 impl Director {
     /// Where the control socket is if nothing is configured.
     pub const CONTROL_SOCKET: &'static str = "/run/director/control.sock";
+
+    /// Where what must survive a crash is kept: beside the control socket.
+    #[must_use]
+    pub fn state_directory(&self) -> PathBuf {
+        self.control_socket.with_extension("state")
+    }
 }
 
 impl Default for Director {

@@ -103,7 +103,13 @@ fn timeouts(tcp: u64) -> Timeouts {
 
 #[test]
 fn an_empty_table_gets_everything_that_would_serve() {
-    let diff = compare(now(), &site(), Snapshot::default(), Some(timeouts(900)));
+    let diff = compare(
+        now(),
+        &site(),
+        |_| false,
+        Snapshot::default(),
+        Some(timeouts(900)),
+    );
     insta::assert_snapshot!(shown(&diff), @r"
     + tcp 192.0.2.10:80  wrr, persistent for 300 s
     + tcp 192.0.2.10:80 -> 192.0.2.21:80  direct, weight 3
@@ -127,7 +133,7 @@ fn what_differs_is_shown_with_before_and_after() {
         Op::AddService(old.clone()),
     ]);
     let mut site = site();
-    let diff = compare(now(), &site, actual.clone(), Some(timeouts(600)));
+    let diff = compare(now(), &site, |_| false, actual.clone(), Some(timeouts(600)));
     insta::assert_snapshot!(shown(&diff), @r"
     ~ tcp 192.0.2.10:80 -> 192.0.2.21:80  direct, weight 1 -> direct, weight 3
     + tcp 192.0.2.10:80 -> 192.0.2.22:80  direct, weight 1
@@ -137,8 +143,17 @@ fn what_differs_is_shown_with_before_and_after() {
     ~ tcp 192.0.2.10:80 -> 192.0.2.77:80  weight 1 -> 0, until its connections end
     ");
     assert_eq!(diff.foreign, 1);
+    let diff = compare(
+        now(),
+        &site,
+        |found| found == old.key(),
+        actual.clone(),
+        Some(timeouts(600)),
+    );
+    assert_eq!(diff.foreign, 0, "an earlier run left it");
+    assert_eq!(diff.changes.last().unwrap().what, old.key().to_string());
     site.ipvs.foreign = Foreign::Remove;
-    let diff = compare(now(), &site, actual, Some(timeouts(600)));
+    let diff = compare(now(), &site, |_| false, actual, Some(timeouts(600)));
     assert_eq!(diff.foreign, 0);
     assert_eq!(diff.changes.last().unwrap().what, old.key().to_string());
 }
@@ -162,6 +177,6 @@ fn a_table_that_is_right_already_changes_nothing() {
     for outcome in client.apply(&ops) {
         outcome.unwrap();
     }
-    let diff = compare(now(), &site, client.snapshot().unwrap(), None);
+    let diff = compare(now(), &site, |_| false, client.snapshot().unwrap(), None);
     assert_eq!(diff, Diff::default());
 }
