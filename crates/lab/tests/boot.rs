@@ -10,12 +10,14 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::process::{self, Command, ExitCode, Output, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{self, Command, ExitCode, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
 use locum_lab::kernel::{Kernel, first_process};
 use locum_lab::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Tells this program what to do in the kernel.
 const PART: &str = "LOCUM_TEST_PART";
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let all: [(&str, fn()); 6] = [
+    let all: [(&str, fn()); 7] = [
         ("output_comes_out_whole", output_comes_out_whole),
         (
             "arguments_and_environment_go_in",
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
             what_is_not_installed_is_named,
         ),
         ("nothing_survives_its_starter", nothing_survives_its_starter),
+        (
+            "nothing_survives_a_starter_that_is_told_to_end",
+            nothing_survives_a_starter_that_is_told_to_end,
+        ),
     ];
     libtest_mimic::run(&arguments, all.map(trial).into()).exit_code()
 }
@@ -192,14 +198,24 @@ fn state(pid: u32) -> Option<(String, u32)> {
 }
 
 fn nothing_survives_its_starter() {
+    let status = nothing_survives(Signal::KILL);
+    assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+}
+
+fn nothing_survives_a_starter_that_is_told_to_end() {
+    let status = nothing_survives(Signal::TERM);
+    assert_eq!(status.code(), Some(1), "it says that it was interrupted");
+}
+
+fn nothing_survives(signal: Signal) -> ExitStatus {
     let mut starter = play("survive").stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(starter.stdout.take().unwrap()).lines();
     assert_eq!(said.next().unwrap().unwrap(), "asleep");
     let ours = descendants(starter.id());
     assert!(!ours.is_empty());
     assert!(!ours.contains(&process::id()));
-    starter.kill().unwrap();
-    starter.wait().unwrap();
+    kill_process(Pid::from_child(&starter), signal).unwrap();
+    let status = starter.wait().unwrap();
     wait_until("the kernel and what runs in it to go", BOUND, || {
         // A zombie that nobody reaps is gone all the same.
         !ours
@@ -207,4 +223,5 @@ fn nothing_survives_its_starter() {
             .any(|&pid| state(pid).is_some_and(|(letter, _)| letter != "Z"))
     })
     .unwrap();
+    status
 }

@@ -31,10 +31,9 @@ pub(super) fn run(kernel: &Kernel) -> Result<ExitCode, KernelError> {
     programs::require(&needed)?;
     let scratch = tempfile::tempdir().map_err(KernelError::io("make a temporary directory"))?;
     prepare(kernel, scratch.path()).map_err(KernelError::io("write what the kernel reads"))?;
-    let interrupt = Interrupt::catch().map_err(KernelError::io("hold signals back"))?;
     let mut running =
         Running::start(kernel, scratch.path()).map_err(KernelError::io("start the kernel"))?;
-    let end = running.wait(kernel.patience.saturating_add(GRACE), &interrupt);
+    let end = running.wait(kernel.patience.saturating_add(GRACE));
     let console = running.finish();
     match end {
         End::Interrupted => return Err(KernelError::Interrupted),
@@ -84,6 +83,7 @@ enum End {
 /// A kernel and the threads that read what comes out of it.
 struct Running {
     kernel: Child,
+    interrupt: Interrupt,
     output: [JoinHandle<()>; 2],
     console: JoinHandle<String>,
 }
@@ -125,8 +125,11 @@ impl Running {
         let kernel = command.spawn()?;
         // Else our copies of the pipes' ends would keep them open.
         drop(command);
+        // Only now: a program inherits what is held back. And before the threads, which must not get it either.
+        let interrupt = Interrupt::catch()?;
         Ok(Self {
             kernel,
+            interrupt,
             output: [
                 thread::spawn(move || hand_on(output, io::stdout())),
                 thread::spawn(move || hand_on(errors, io::stderr())),
@@ -135,13 +138,13 @@ impl Running {
         })
     }
 
-    fn wait(&mut self, patience: Duration, interrupt: &Interrupt) -> End {
+    fn wait(&mut self, patience: Duration) -> End {
         let mut end = End::Overdue;
         // Overdue is what it is if that time passes.
         let _waited = wait_until("the kernel to end", patience, || {
             if matches!(self.kernel.try_wait(), Ok(Some(_))) {
                 end = End::Itself;
-            } else if interrupt.came() {
+            } else if self.interrupt.came() {
                 end = End::Interrupted;
             }
             !matches!(end, End::Overdue)

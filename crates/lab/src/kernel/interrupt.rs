@@ -5,7 +5,7 @@ use std::io;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// SIGINT and SIGTERM, held back from now on by the calling thread and those that it starts, but not by programs.
+/// SIGINT and SIGTERM, held back from now on by the calling thread, and by threads and programs that it starts.
 #[derive(Debug)]
 pub(super) struct Interrupt {
     mask: SigSet,
