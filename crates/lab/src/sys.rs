@@ -9,23 +9,60 @@ use std::process::Command;
 use libc::{c_char, c_int, c_void};
 
 /// Lets the kernel kill the program when the *thread* that starts it ends, even by SIGKILL.
-pub(crate) fn die_with_thread(command: &mut Command) {
-    signal_at_death(command, libc::SIGKILL);
-}
-
-/// The same for a program that has something to clean up: it is asked to end (SIGTERM).
-pub(crate) fn end_with_thread(command: &mut Command) {
-    signal_at_death(command, libc::SIGTERM);
-}
-
 #[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
-fn signal_at_death(command: &mut Command, signal: c_int) {
+pub(crate) fn die_with_thread(command: &mut Command) {
     // SAFETY: prctl(PR_SET_PDEATHSIG) is a plain system call: it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(|| signal_at_death_of_parent(libc::SIGKILL)) };
+}
+
+/// The same for a program that leads a process group of its own, and for all of that group.
+#[expect(unsafe_code, reason = "pre_exec runs between fork and exec")]
+pub(crate) fn die_with_thread_as_group(command: &mut Command) {
+    command.process_group(0);
+    // SAFETY: both sides of the fork only do system calls, which allocate nothing and take no lock.
     unsafe {
-        command.pre_exec(move || match libc::prctl(libc::PR_SET_PDEATHSIG, signal) {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
+        command.pre_exec(|| {
+            signal_at_death_of_parent(libc::SIGKILL)?;
+            let leader = libc::getpid();
+            match libc::fork() {
+                -1 => Err(io::Error::last_os_error()),
+                0 => guard_group(leader),
+                _ => Ok(()),
+            }
         });
+    }
+}
+
+/// Waits for the leader of this group to end, and takes the group with it. It starts with a copy of all that its
+/// leader has open, and would keep pipes open that others wait to see closed.
+#[expect(unsafe_code, reason = "it runs between fork and exec")]
+fn guard_group(leader: libc::pid_t) -> ! {
+    // SAFETY: plain system calls, and `set` is initialised before it is read.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 0, c_int::MAX, 0);
+        let mut set = std::mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+        if signal_at_death_of_parent(libc::SIGUSR1).is_ok() {
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGUSR1);
+            let mut signal = 0;
+            // Else it has ended already, and nothing will say so.
+            while libc::getppid() == leader {
+                libc::sigwait(&raw const set, &raw mut signal);
+            }
+        }
+        libc::kill(0, libc::SIGKILL);
+        libc::_exit(0)
+    }
+}
+
+#[expect(unsafe_code, reason = "prctl")]
+fn signal_at_death_of_parent(signal: c_int) -> io::Result<()> {
+    // SAFETY: it reads and writes no memory of ours.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Trial};
 use locum_lab::kernel::{Kernel, first_process};
 use locum_lab::wait_until;
+use nix::sys::signal::{self, SigSet};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Tells this program what to do in the kernel.
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 8] = [
         ("output_comes_out_whole", output_comes_out_whole),
         (
             "arguments_and_environment_go_in",
@@ -56,6 +57,10 @@ fn main() -> ExitCode {
         (
             "nothing_survives_a_starter_that_is_told_to_end",
             nothing_survives_a_starter_that_is_told_to_end,
+        ),
+        (
+            "nothing_survives_a_starter_with_signals_held_back",
+            nothing_survives_a_starter_with_signals_held_back,
         ),
     ];
     libtest_mimic::run(&arguments, all.map(trial).into()).exit_code()
@@ -205,6 +210,15 @@ fn nothing_survives_its_starter() {
 fn nothing_survives_a_starter_that_is_told_to_end() {
     let status = nothing_survives(Signal::TERM);
     assert_eq!(status.code(), Some(1), "it says that it was interrupted");
+}
+
+/// As under a service manager or a test runner that holds signals back, which its programs inherit.
+fn nothing_survives_a_starter_with_signals_held_back() {
+    let term = SigSet::from(signal::Signal::SIGTERM);
+    term.thread_block().unwrap();
+    let status = nothing_survives(Signal::KILL);
+    term.thread_unblock().unwrap();
+    assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
 }
 
 fn nothing_survives(signal: Signal) -> ExitStatus {

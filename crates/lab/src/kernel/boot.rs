@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::thread::{self, JoinHandle};
@@ -119,9 +118,8 @@ impl Running {
             .env("TMPDIR", memory_directory(kernel.memory_mib, scratch))
             .stdin(output_end)
             .stdout(console_end)
-            .stderr(errors_end)
-            .process_group(0);
-        sys::end_with_thread(&mut command);
+            .stderr(errors_end);
+        sys::die_with_thread_as_group(&mut command);
         let kernel = command.spawn()?;
         // Else our copies of the pipes' ends would keep them open.
         drop(command);
