@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod destinations;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod op;
@@ -11,6 +12,7 @@ mod types;
 pub mod wire;
 
 pub use self::client::{ApplyError, AsyncClient, Client, QueryError, Transport};
+pub use self::destinations::{Destinations, Iter as DestinationsIter};
 pub use self::op::Op;
 pub use self::plan::{Removal, plan, plan_with};
 pub use self::table::{ActualService, Snapshot, Table, TableError};

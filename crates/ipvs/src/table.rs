@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::destinations::Destinations;
 use crate::types::{
     Destination, DestinationEntry, DestinationKey, Forward, IpFamily, Service, ServiceEntry,
     ServiceKey, Stats,
@@ -106,7 +107,7 @@ impl Table {
                 destinations: desired
                     .destinations
                     .iter()
-                    .map(|(key, destination)| (*key, DestinationEntry::idle(*key, destination)))
+                    .map(|(key, destination)| DestinationEntry::idle(*key, destination))
                     .collect(),
             };
             (*key, actual)
@@ -138,7 +139,7 @@ pub struct ActualService {
     /// The service.
     pub service: ServiceEntry,
     /// Its destinations.
-    pub destinations: BTreeMap<DestinationKey, DestinationEntry>,
+    pub destinations: Destinations,
 }
 
 impl Snapshot {

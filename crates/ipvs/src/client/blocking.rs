@@ -67,8 +67,7 @@ impl<T: Transport> Client<T> {
         for _ in 0..MAX_SNAPSHOTS {
             let mut services = BTreeMap::new();
             for service in entries {
-                let list = self.dump_destinations(&service.key)?;
-                let destinations = list.into_iter().map(|entry| (entry.key, entry)).collect();
+                let destinations = self.dump_destinations(&service.key)?.into();
                 let actual = ActualService {
                     service,
                     destinations,
@@ -124,10 +123,11 @@ impl<T: Transport> Client<T> {
 
     fn dump_destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationEntry>, QueryError> {
         let messages = self.dump(|family| request::destinations(family, key))?;
-        let entries = messages
-            .iter()
-            .map(|message| reply::destination(message, key.family()));
-        Ok(entries.collect::<Result<_, _>>()?)
+        let mut entries = Vec::with_capacity(messages.len());
+        for message in &messages {
+            entries.push(reply::destination(message, key.family())?);
+        }
+        Ok(entries)
     }
 
     /// The synchronisation daemons that run: none, one of either role, or both.

@@ -1,12 +1,12 @@
 //! What each change does, and how it fails.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Kernel;
 use super::decode::Change;
 use crate::client::errno::{EEXIST, EINVAL, ENODEV, ENOENT, ERANGE, ESRCH};
+use crate::destinations::Destinations;
 use crate::table::ActualService;
 use crate::types::{
     DestinationEntry, DestinationKey, DestinationSettings, ForwardMethod, IpFamily, ServiceEntry,
@@ -26,7 +26,7 @@ impl Kernel {
                     settings,
                     stats: Stats::default(),
                 };
-                let destinations = BTreeMap::new();
+                let destinations = Destinations::default();
                 self.services.insert(
                     key,
                     ActualService {
@@ -55,7 +55,7 @@ impl Kernel {
                 if !is_unicast(identity.address) {
                     return Err(EINVAL);
                 }
-                destinations.insert(identity, entry(identity, settings));
+                destinations.insert(entry(identity, settings));
             }
             Change::EditDestination(key, destination) => {
                 self.service(&key)?;

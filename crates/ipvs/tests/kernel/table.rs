@@ -125,7 +125,15 @@ pub(crate) fn what_ipvsadm_writes_is_read() {
     ipvsadm(&limits);
     let key = tcp("192.0.2.10:80");
     let limited = direct("10.0.0.1").thresholds(Thresholds::new(100, 50).unwrap());
-    let entry = client.snapshot().unwrap().get(&key).unwrap().destinations[&limited.key(&key)];
+    let entry = client
+        .snapshot()
+        .unwrap()
+        .get(&key)
+        .unwrap()
+        .destinations
+        .get(&limited.key(&key))
+        .copied()
+        .unwrap();
     assert_eq!(entry.settings, limited.settings());
     assert_eq!(plan(&table, &client.snapshot().unwrap()).len(), 1);
 }

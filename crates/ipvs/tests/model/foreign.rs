@@ -52,7 +52,7 @@ pub(crate) fn survives<T: Transport>(transport: &mut impl Transport, client: &mu
     assert_eq!(actual.service.key.to_string(), "protocol 50 192.0.2.10:80");
     assert_eq!((settings.flags, settings.timeout), (0x3d, 60));
     assert_eq!(settings.netmask, Netmask::V4([255, 0, 255, 0].into()));
-    let (key, before) = actual.destinations.first_key_value().unwrap();
+    let (key, before) = actual.destinations.iter().next().unwrap();
     assert_eq!(before.settings.forward.to_string(), "method 5");
     assert_eq!(
         (before.settings.weight, before.settings.tunnel_type),

@@ -103,7 +103,7 @@ proptest! {
                 continue;
             };
             for (identity, entry) in &actual.destinations {
-                let now = drained.get(&key).unwrap().destinations[identity];
+                let now = drained.get(&key).unwrap().destinations.get(identity).unwrap();
                 if !wanted.destinations.contains_key(identity) {
                     prop_assert_eq!(now.settings.weight, 0);
                     prop_assert_eq!(now.settings.forward, entry.settings.forward);
