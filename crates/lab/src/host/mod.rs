@@ -5,11 +5,11 @@ mod processes;
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::linux::fs::MetadataExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -204,11 +204,30 @@ impl Host {
     /// # Errors
     ///
     /// The kernel's answer, or [`LabError::Command`] if it ends with anything but success.
-    pub fn output(&self, mut command: Command) -> Result<Output, LabError> {
+    pub fn output(&self, command: Command) -> Result<Output, LabError> {
+        self.output_of(command, None)
+    }
+
+    /// The same for a program that reads `input`, no more than fits into a pipe (64 KiB).
+    fn output_of(&self, mut command: Command, input: Option<Vec<u8>>) -> Result<Output, LabError> {
         let shown = shown(&command);
         let output = self.run(move || {
             sys::die_with_thread(&mut command);
-            command.stdin(process::Stdio::null()).output()
+            let stdin = if input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            };
+            let mut child = command
+                .stdin(stdin)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+                // One that has failed already reads no more, and says why.
+                let _written = stdin.write_all(&input);
+            }
+            child.wait_with_output()
         });
         let output = output.map_err(LabError::io("run a program"))?;
         if output.status.success() {
@@ -247,7 +266,7 @@ impl Drop for Inner {
     }
 }
 
-/// Moves the calling thread to a new network namespace, with a `/run` that is empty and its own; returns the thread's
+/// Moves the calling thread to a new network namespace, with a `/run` that is empty and its own and a `/sys` that shows it; returns the thread's
 /// id and the namespace's inode.
 fn enter_new_namespace() -> Result<(u32, u64), LabError> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
@@ -266,6 +285,9 @@ fn enter_new_namespace() -> Result<(u32, u64), LabError> {
         None,
     )
     .map_err(LabError::os("mount a /run"))?;
+    // It shows the interfaces of the namespace that it is mounted in.
+    let alone = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount("sysfs", "/sys", "sysfs", alone, None).map_err(LabError::os("mount a /sys"))?;
     let inode = fs::metadata("/proc/thread-self/ns/net")
         .map_err(LabError::io("read /proc/thread-self/ns/net"))?
         .st_ino();

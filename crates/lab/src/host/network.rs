@@ -23,6 +23,19 @@ impl Host {
             .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Has one `ip` do all of this, a line of arguments each, until one fails: starting a program is what takes time.
+    ///
+    /// # Errors
+    ///
+    /// As [`output`](Self::output).
+    pub fn ip_batch(&self, lines: &[String]) -> Result<(), LabError> {
+        let mut command = Command::new("ip");
+        command.args(["-batch", "-"]);
+        let mut input = lines.join("\n");
+        input.push('\n');
+        self.output_of(command, Some(input.into_bytes())).map(drop)
+    }
+
     /// Writes `value` to a setting of the network, such as `net/ipv4/ip_forward`.
     ///
     /// # Errors
@@ -71,6 +84,14 @@ impl Host {
             .skip_while(|&word| word != "lladdr")
             .skip(1);
         Ok(words.next().and_then(|word| word.parse().ok()))
+    }
+
+    /// Does its interface carry packets, and has its kernel noticed?
+    pub(crate) fn is_operational(&self, interface: &str) -> bool {
+        let state = Path::new("/sys/class/net")
+            .join(interface)
+            .join("operstate");
+        self.read(&state).is_ok_and(|said| said.trim_end() == "up")
     }
 
     /// The hardware address of its interface; `None` if there is no such interface.

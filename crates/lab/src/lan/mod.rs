@@ -94,10 +94,10 @@ impl Lan {
     /// As [`Host::new`] and [`Host::ip`].
     pub fn bridge() -> Result<Self, LabError> {
         let switch = silent_switch()?;
-        switch.ip(&format!(
-            "link add {BRIDGE} type bridge stp_state 0 mcast_snooping 0"
-        ))?;
-        switch.ip(&format!("link set {BRIDGE} up"))?;
+        switch.ip_batch(&[
+            format!("link add {BRIDGE} type bridge stp_state 0 mcast_snooping 0"),
+            format!("link set {BRIDGE} up"),
+        ])?;
         Ok(Self {
             relay: None,
             ports: Mutex::default(),
@@ -149,17 +149,20 @@ impl Lan {
         let number = self.ports().len();
         let name = format!("p{number}");
         let switch = self.switch.thread_id();
-        host.ip(&format!(
+        let mut lines = vec![format!(
             "link add {interface} type veth peer name {name} netns {switch}"
-        ))?;
+        )];
+        lines.extend(
+            addresses
+                .iter()
+                .map(|address| format!("address add {address} dev {interface}")),
+        );
+        host.ip_batch(&lines)?;
         if let Some(relay) = &self.relay {
             let ours = interface.to_owned();
             host.run(move || sys::disable_checksum_offload(&ours))
                 .map_err(LabError::io("switch checksum offload off"))?;
             relay.add_port(&self.switch, &name)?;
-        }
-        for address in addresses {
-            host.ip(&format!("address add {address} dev {interface}"))?;
         }
         host.ip(&format!("link set {interface} up"))?;
         let port = Port {
@@ -179,16 +182,16 @@ impl Lan {
             interface,
             name,
         } = port;
+        let mut lines = vec![format!("link set {name} up")];
         if let Some(relay) = &self.relay {
             relay.block(number, true);
         } else {
-            self.switch.ip(&format!("link set {name} nomaster"))?;
+            lines.insert(0, format!("link set {name} nomaster"));
         }
-        self.switch.ip(&format!("link set {name} up"))?;
+        self.switch.ip_batch(&lines)?;
         for (host, interface) in [(host, interface), (&self.switch, name)] {
             wait_until("an interface to have carrier", CARRIER_BOUND, || {
-                let said = host.ip(&format!("-oneline link show dev {interface}"));
-                said.is_ok_and(|said| said.contains("state UP"))
+                host.is_operational(interface)
             })?;
         }
         if let Some(relay) = &self.relay {
