@@ -157,6 +157,7 @@ impl Lan {
                 .iter()
                 .map(|address| format!("address add {address} dev {interface}")),
         );
+        lines.push(format!("link set {interface} up"));
         host.ip_batch(&lines)?;
         if let Some(relay) = &self.relay {
             let ours = interface.to_owned();
@@ -164,7 +165,6 @@ impl Lan {
                 .map_err(LabError::io("switch checksum offload off"))?;
             relay.add_port(&self.switch, &name)?;
         }
-        host.ip(&format!("link set {interface} up"))?;
         let port = Port {
             host: host.clone(),
             interface: interface.to_owned(),

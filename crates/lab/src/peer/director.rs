@@ -1,5 +1,6 @@
 //! Our own program as a peer.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub struct Director {
     child: Child,
     program: PathBuf,
     directory: PathBuf,
+    socket_is_ours: bool,
     host: Host,
 }
 
@@ -34,6 +36,7 @@ impl Director {
             child,
             program: program.to_owned(),
             directory,
+            socket_is_ours: !has_own_section(toml),
             host: host.clone(),
         })
     }
@@ -92,13 +95,22 @@ impl Director {
     /// [`LabError::Timeout`] with its log, if it does not, or has ended.
     pub fn wait_ready(&self, bound: Duration) -> Result<(), LabError> {
         let ready = wait_until("director to answer", bound, || {
-            !self.child.is_running() || self.status().is_ok()
+            !self.child.is_running() || (self.listens() && self.status().is_ok())
         });
         if ready.is_ok() && self.child.is_running() {
             return Ok(());
         }
         let awaited = format!("director to answer; its log:\n{}", self.child.log().text());
         Err(LabError::Timeout { awaited, bound })
+    }
+
+    /// Is somebody behind its control socket? To ask that with its program takes much longer.
+    fn listens(&self) -> bool {
+        if !self.socket_is_ours {
+            return true;
+        }
+        let socket = self.control_socket();
+        self.host.run(|| UnixStream::connect(socket)).is_ok()
     }
 
     /// Gives it another configuration and asks it to read that (SIGHUP). `toml` is completed as by [`start`](Self::start).
@@ -126,8 +138,12 @@ fn socket_in(directory: &Path) -> PathBuf {
     directory.join("control.sock")
 }
 
+fn has_own_section(toml: &str) -> bool {
+    toml.lines().any(|line| line.trim() == "[director]")
+}
+
 fn complete(host: &Host, directory: &Path, toml: &str) -> String {
-    if toml.lines().any(|line| line.trim() == "[director]") {
+    if has_own_section(toml) {
         return toml.to_owned();
     }
     let socket = socket_in(directory);
