@@ -113,9 +113,7 @@ impl DropCounters {
             DecodeError::Checksum { .. } => &mut self.checksum,
             DecodeError::NoAddresses => &mut self.no_addresses,
             DecodeError::Interval(_) => &mut self.interval,
-            DecodeError::AuthenticationHeaderUnsupported | DecodeError::AuthenticationType(_) => {
-                &mut self.authentication
-            }
+            DecodeError::AuthenticationType(_) => &mut self.authentication,
             DecodeError::Truncated { .. } => &mut self.length,
             // VRID zero never gets here, since no router has it.
             DecodeError::Vrid(_) | _ => &mut self.other,
