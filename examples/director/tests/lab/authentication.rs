@@ -1,8 +1,9 @@
 //! Keys: what another one does, where none is ever seen, and numbers that go on over a crash.
 
 use std::path::Path;
+use std::process::Command;
 
-use locum_lab::{Director, Signal, wait_until};
+use locum_lab::{Director, Host, Signal, wait_until};
 
 use crate::Result;
 use crate::site::{Form, Member, PATIENCE, Program, Router, Site};
@@ -58,6 +59,33 @@ fn another_key_of_signatures_is_another_router() -> Result {
         .key("another key that is long enough as well")
         .priority(200);
     another_key(&router, &other, Program::Director, "dropped_hmac_tag")
+}
+
+#[test]
+fn a_key_is_read_from_a_credential() -> Result {
+    let host = Host::new("router")?;
+    let toml = "[[virtual_router]]\nname = \"web\"\ninterface = \"eth0\"\nvrid = 51\nversion = 2\n\
+                addresses = [\"10.77.0.50/24\"]\nauthentication = { type = \"ah\", credential = \"web-key\" }\n";
+    host.write(Path::new("/run/director.toml"), toml)?;
+    host.write(Path::new("/run/web-key"), "s3cret12\n")?;
+    let check = |credentials: Option<&str>| -> Result<(Option<i32>, String)> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_director"));
+        command.args(["check", "-c", "/run/director.toml"]);
+        command.env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(credentials.map(|directory| ("CREDENTIALS_DIRECTORY", directory)));
+        let output = host.run(move || command.output())?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok((output.status.code(), said))
+    };
+    assert_eq!(check(Some("/run"))?, (Some(0), String::new()));
+    let (code, said) = check(None)?;
+    assert!(
+        code == Some(2) && said.contains("LoadCredential="),
+        "{said}"
+    );
+    let (code, said) = check(Some("/nonexistent"))?;
+    assert!(code == Some(2) && said.contains("cannot be read"), "{said}");
+    Ok(())
 }
 
 /// The owner is master as soon as it starts: nobody tells it which numbers were used.
