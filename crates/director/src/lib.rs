@@ -19,6 +19,7 @@ mod pool;
 mod real_server;
 mod reload;
 mod report;
+mod sequence;
 mod signals;
 pub mod site;
 pub mod status;

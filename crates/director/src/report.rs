@@ -76,9 +76,17 @@ fn counters(status: &RouterStatus) -> BTreeMap<String, u64> {
         ("adverts_sent", stats.adverts_sent),
         ("announcements_sent", status.announcements_sent),
         ("became_master", stats.became_master),
+        ("dropped_ah_icv", dropped.ah_icv),
+        ("dropped_ah_replayed", dropped.ah_replayed),
         ("dropped_authentication", dropped.authentication),
         ("dropped_checksum", dropped.checksum),
         ("dropped_delivery", dropped.delivery),
+        ("dropped_hmac_malformed", dropped.hmac_malformed),
+        ("dropped_hmac_missing", dropped.hmac_missing),
+        ("dropped_hmac_replayed", dropped.hmac_replayed),
+        ("dropped_hmac_stale", dropped.hmac_stale),
+        ("dropped_hmac_tag", dropped.hmac_tag),
+        ("dropped_hmac_unknown_key", dropped.hmac_unknown_key),
         (
             "dropped_interval",
             dropped.interval + stats.interval_mismatches,
@@ -103,6 +111,7 @@ fn counters(status: &RouterStatus) -> BTreeMap<String, u64> {
         ("other_addresses_heard", dropped.other_addresses),
         ("priority_zero_received", stats.priority_zero_received),
         ("priority_zero_sent", stats.priority_zero_sent),
+        ("unsigned_heard", dropped.unsigned),
     ]
     .into_iter()
     .map(|(name, count)| (name.to_owned(), count))

@@ -16,16 +16,28 @@ use ipnet::IpNet;
 use locum_director::config::{self, Config, Diagnostics, Style};
 use locum_vrrp::election::{self, AnnounceSchedule, LeasePolicy, Preempt};
 use locum_vrrp::{
-    AdvertInterval, ChecksumForm, Password, Peer, Priority, RouterConfig, RouterConfigError, Vrid,
+    AdvertInterval, AhKey, ChecksumForm, HmacFreshness, HmacKey, HmacKeyId, HmacKeys, HmacMode,
+    HmacWindow, Password, Peer, Priority, RouterConfig, RouterConfigError, Vrid,
 };
 use proptest::prelude::*;
 
-/// The only file there is beside the configuration.
+/// Thirty-two bytes.
+const HMAC_KEY: &str = "THIS KEY MUST NEVER BE SEEN HERE";
+
+/// The only files there are beside the configuration.
 fn read(path: &Path) -> io::Result<String> {
-    match path.to_str() {
-        Some("old.password") => Ok("8 bytes!\n".to_owned()),
-        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
-    }
+    let text = match path.to_str() {
+        Some("old.password") => "8 bytes!\n".to_owned(),
+        Some("ah.key") => "NEVER!\n".to_owned(),
+        Some("hmac.key") => format!("{HMAC_KEY}\r\n"),
+        Some("hex.key") => format!("hex:{}\n", "4e".repeat(40)),
+        Some("odd.key") => format!("hex:{}4\n", "4e".repeat(40)),
+        Some("nothing.key") => "\n".to_owned(),
+        Some("long.key") => "NEVER SEEN".to_owned(),
+        Some("lines.key") => "NEVER\nSEEN\n".to_owned(),
+        _ => return Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    Ok(text)
 }
 
 fn load(name: &str, text: &str) -> Result<Config, Diagnostics> {
@@ -62,6 +74,8 @@ fn every_mistake_of_a_broken_file_is_shown_with_its_place_and_cure() {
             name.trim_end_matches(".toml"),
             diagnostics.render(Style::Plain)
         );
+        assert!(!diagnostics.render(Style::Plain).contains("NEVER"));
+        assert!(!diagnostics.to_json().to_string().contains("NEVER"));
         for diagnostic in diagnostics.iter() {
             assert!(
                 !diagnostic.help.is_empty(),
@@ -193,8 +207,79 @@ fn every_key_reaches_the_router() {
 }
 
 #[test]
+fn every_kind_of_authentication_reaches_the_router() {
+    let vrid = |id| Vrid::new(id).expect("a VRID");
+    let id = |id| HmacKeyId::new(id).expect("not zero");
+    let window = |seconds| HmacFreshness::Window(HmacWindow::new(seconds).expect("a window"));
+    let key = |text: &str| HmacKey::new(text).expect("long enough");
+    let keys = || HmacKeys::new(id(1), key(HMAC_KEY));
+    let v2 = AdvertInterval::v2(1).expect("in range");
+    let v2 = election::Config::new(v2, Priority::new(100)).expect("a priority");
+    let ah = RouterConfig::new("eth0", vrid(1), addresses(&["192.0.2.1/24"]), v2)
+        .and_then(|ah| ah.header(AhKey::new("NEVER!").expect("it fits"), None));
+    let hmac = |last: u8, interval, keys, mode, freshness| {
+        let address = format!("192.0.2.{last}/24");
+        RouterConfig::new(
+            "eth0",
+            vrid(last),
+            addresses(&[&address]),
+            v3(interval, 100),
+        )
+        .and_then(|hmac| hmac.trailer(keys, mode, freshness))
+    };
+    let two = HmacKeys::new(id(7), key(&"N".repeat(40))).and_accept(id(1), key(HMAC_KEY));
+    let (enforce, permissive) = (HmacMode::Enforce, HmacMode::Permissive);
+    expect_routers(
+        "authentication.toml",
+        vec![
+            ("ah", ah),
+            ("hmac", hmac(2, 100, keys(), enforce, window(5))),
+            ("slow", hmac(3, 300, keys(), permissive, window(9))),
+            (
+                "two",
+                hmac(
+                    4,
+                    100,
+                    two.expect("two ids"),
+                    HmacMode::ReceiveOnly,
+                    window(30),
+                ),
+            ),
+            (
+                "unclocked",
+                hmac(5, 100, keys(), enforce, HmacFreshness::Monotonic),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_secret_that_everybody_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, secret) = (
+        directory.path().join("a.toml"),
+        directory.path().join("ah.key"),
+    );
+    let text = "[[virtual_router]]\nname = \"web\"\ninterface = \"eth0\"\nvrid = 51\nversion = 2\n\
+                addresses = [\"192.0.2.10/24\"]\nauthentication = { type = \"ah\", key_file = \"ah.key\" }\n";
+    fs::write(&file, text).expect("written");
+    fs::write(&secret, "NEVER!\n").expect("written");
+    let warnings = |mode| {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).expect("changed");
+        let source = config::Source::open(&file).expect("readable");
+        source.load().expect("valid").warnings
+    };
+    assert!(warnings(0o600).is_empty() && warnings(0o640).is_empty());
+    let open = warnings(0o644);
+    let shown = open.render(Style::Plain);
+    let path = file.to_string_lossy().into_owned();
+    insta::assert_snapshot!("readable_secret", shown.replace(&path, "a.toml"));
+}
+
+#[test]
 fn the_section_director_has_defaults() {
-    let text = |director: &str| format!("{director}\n{}", files("valid")[1].1);
+    let text = |director: &str| format!("{director}\n{}", files("valid")[2].1);
     let bare = load("a.toml", &text("")).expect("valid").director;
     assert_eq!(bare, config::Director::default());
     let named = load(

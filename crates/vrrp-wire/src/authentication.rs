@@ -2,12 +2,16 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::layout::{AUTH_DATA_LEN, AUTH_NONE, AUTH_PASSWORD};
+use crate::layout::{AUTH_DATA_LEN, AUTH_HEADER, AUTH_NONE, AUTH_PASSWORD};
 
-/// How a message shows that it comes from a router of the group.
+/// How a message shows that it comes from a router of the group; the trailer of v3 is apart from it, see
+/// [`HmacVerifier`](crate::HmacVerifier).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Authentication {
+    /// The packet around it has an IP Authentication Header, v2 only (RFC 2338 §5.3.6). The message says so, and proves
+    /// nothing: see [`AhPacket::verify`](crate::AhPacket::verify).
+    Header,
     /// It does not: the only way of RFC 3768 and of v3.
     #[default]
     None,
@@ -19,6 +23,7 @@ impl Authentication {
     /// The type and data fields of a v2 message.
     pub(crate) const fn wire(&self) -> (u8, [u8; AUTH_DATA_LEN]) {
         match self {
+            Self::Header => (AUTH_HEADER, [0; AUTH_DATA_LEN]),
             Self::None => (AUTH_NONE, [0; AUTH_DATA_LEN]),
             Self::Password(password) => (AUTH_PASSWORD, password.0),
         }

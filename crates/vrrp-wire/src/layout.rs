@@ -21,6 +21,9 @@ pub(crate) const HEADER_LEN: usize = 8;
 /// Authentication data at the end of a v2 message, there whatever the type says (RFC 3768 §5.3.10).
 pub(crate) const AUTH_DATA_LEN: usize = 8;
 
+/// The authentication trailer behind a v3 message (draft-cassen-vrrp-auth-hmac).
+pub(crate) const TRAILER_LEN: usize = 28;
+
 /// The only packet type there is, ADVERTISEMENT (RFC 9568 §5.2.2).
 pub(crate) const TYPE_ADVERTISEMENT: u8 = 1;
 

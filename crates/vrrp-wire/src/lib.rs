@@ -3,11 +3,14 @@
 
 mod addresses;
 mod advertisement;
+mod ah;
 mod authentication;
 mod checksum;
 mod format;
 mod layout;
 mod pseudo_header;
+mod senders;
+mod trailer;
 mod types;
 mod view;
 
@@ -15,9 +18,18 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 pub use self::addresses::Addresses;
 pub use self::advertisement::{Advertisement, AdvertisementError, FamilyMismatch};
+pub use self::ah::{
+    AH_IP_PROTOCOL, AhEnvelope, AhError, AhExhausted, AhKey, AhKeyLength, AhPacket, AhRecord,
+    AhReplay, AhReplayed, AhSequence, NotForHeader,
+};
 pub use self::authentication::{Authentication, Password, PasswordLength};
 pub use self::checksum::ChecksumForm;
 pub use self::pseudo_header::{MixedFamilies, PseudoHeader};
+pub use self::trailer::{
+    DuplicateKeyId, HmacFreshness, HmacHeard, HmacKey, HmacKeyId, HmacKeyLength, HmacKeys,
+    HmacMode, HmacRefused, HmacSequence, HmacStamp, HmacVerifier, HmacWindow, WindowError,
+    ZeroKeyId,
+};
 pub use self::types::{AdvertInterval, IntervalError, Priority, Version, Vrid, ZeroVrid};
 pub use self::view::{AdvertisementView, DecodeError};
 

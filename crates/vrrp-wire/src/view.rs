@@ -5,7 +5,8 @@ use crate::authentication::{Authentication, Password};
 use crate::checksum::{ChecksumForm, Sum};
 use crate::format::Format;
 use crate::layout::{
-    AUTH_DATA_LEN, AUTH_HEADER, AUTH_NONE, AUTH_PASSWORD, HEADER_LEN, TYPE_ADVERTISEMENT,
+    AUTH_DATA_LEN, AUTH_HEADER, AUTH_NONE, AUTH_PASSWORD, HEADER_LEN, TRAILER_LEN,
+    TYPE_ADVERTISEMENT,
 };
 use crate::pseudo_header::PseudoHeader;
 use crate::types::{AdvertInterval, IntervalError, Priority, Version, Vrid, ZeroVrid};
@@ -53,9 +54,6 @@ pub enum DecodeError {
         /// The one that would be right; of the two for v3 over IPv4, the one with the pseudo-header.
         expected: u16,
     },
-    /// v2 with type 2, IP Authentication Header, which this crate does not verify (`AuthTypeMismatch`).
-    #[error("authentication by IP Authentication Header (type 2) is not supported")]
-    AuthenticationHeaderUnsupported,
     /// v2 with an authentication type that no standard has (`InvalidAuthType`).
     #[error("unknown authentication type {0}")]
     AuthenticationType(u8),
@@ -132,7 +130,10 @@ impl<'a> AdvertisementView<'a> {
             }
             Version::V3 => {
                 let len = HEADER_LEN + addresses_len;
-                let checksum_form = v3_checksum_form(sum, len, pseudo_header, checksum)?;
+                let checksum_form =
+                    v3_checksum_form(sum, len, pseudo_header, checksum).or_else(|wrong| {
+                        covers_trailer(sum, len, pseudo_header, rest, checksum).ok_or(wrong)
+                    })?;
                 let centis = u16::from_be_bytes([high & 0x0f, low]);
                 (AdvertInterval::v3(centis), Format::V3 { checksum_form })
             }
@@ -195,6 +196,12 @@ impl<'a> AdvertisementView<'a> {
         Addresses::new(self.family, self.addresses)
     }
 
+    /// Length of the message in bytes; whatever follows it is padding or an authentication trailer.
+    #[must_use]
+    pub const fn message_len(&self) -> usize {
+        HEADER_LEN + self.addresses.len() + self.format.auth_data_len()
+    }
+
     /// What an [`Advertisement`](crate::Advertisement) is made of, beside the numbers.
     pub(crate) const fn parts(&self) -> (Format, Family, &'a [u8]) {
         (self.format, self.family, self.addresses)
@@ -208,7 +215,7 @@ const fn authentication(
     match kind {
         AUTH_NONE => Ok(Authentication::None),
         AUTH_PASSWORD => Ok(Authentication::Password(Password::from_wire(data))),
-        AUTH_HEADER => Err(DecodeError::AuthenticationHeaderUnsupported),
+        AUTH_HEADER => Ok(Authentication::Header),
         unknown => Err(DecodeError::AuthenticationType(unknown)),
     }
 }
@@ -231,6 +238,23 @@ fn v3_checksum_form(
             Err(wrong_checksum(with_pseudo_header, found))
         }
     }
+}
+
+/// Over IPv6, the checksum of a message with an authentication trailer covers that as well.
+#[cold]
+fn covers_trailer(
+    sum: Sum,
+    len: usize,
+    pseudo_header: &PseudoHeader,
+    rest: &[u8],
+    found: [u8; 2],
+) -> Option<ChecksumForm> {
+    let trailer = rest.first_chunk::<TRAILER_LEN>()?;
+    let with_trailer = pseudo_header.add_to(sum.bytes(trailer), len + TRAILER_LEN);
+    let right = matches!(pseudo_header, PseudoHeader::V6 { .. })
+        && rest.len() == TRAILER_LEN
+        && with_trailer.verifies(found);
+    right.then_some(ChecksumForm::PseudoHeader)
 }
 
 #[cold]

@@ -4,8 +4,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::IpAddr;
 
+use std::time::Duration;
+
 use locum_vrrp_wire::{
-    AdvertInterval, Advertisement, AdvertisementView, Priority, PseudoHeader, Vrid,
+    AdvertInterval, Advertisement, AdvertisementView, AhEnvelope, AhKey, AhPacket, AhRecord,
+    AhReplay, AhSequence, Authentication, HmacFreshness, HmacHeard, HmacKey, HmacKeyId, HmacKeys,
+    HmacMode, HmacSequence, HmacVerifier, HmacWindow, MULTICAST_IPV4, Priority, PseudoHeader, Vrid,
 };
 
 thread_local! {
@@ -75,4 +79,59 @@ fn decoding_and_encoding_allocate_nothing() {
         });
         assert_eq!(counted, 0, "{interval:?}");
     }
+}
+
+#[test]
+fn an_authentication_header_allocates_nothing() {
+    let interval = AdvertInterval::v2(1).unwrap();
+    let address = IpAddr::from([192, 0, 2, 10]);
+    let vrid = Vrid::new(1).unwrap();
+    let sent = Advertisement::new(vrid, Priority::DEFAULT, interval, [address; 20])
+        .and_then(|sent| sent.with_authentication(Authentication::Header))
+        .unwrap();
+    let key = AhKey::new("secret").unwrap();
+    let mut packet = Vec::with_capacity(AhKey::encoded_len(&sent));
+    let mut sequence = AhSequence::new(AhRecord::default());
+    let mut replay = AhReplay::new(AhRecord::default());
+    let counted = allocations(|| {
+        let envelope = AhEnvelope {
+            source: [192, 0, 2, 2].into(),
+            destination: MULTICAST_IPV4,
+            identification: 1,
+            sequence: sequence.advance().unwrap(),
+        };
+        key.encode_into(&sent, &envelope, &mut packet).unwrap();
+        let received = AhPacket::new_checked(&packet).unwrap();
+        received.verify(&key).unwrap();
+        replay.accept(address, received.sequence()).unwrap();
+        assert!(replay.accept(address, received.sequence()).is_err());
+    });
+    assert_eq!(counted, 0);
+}
+
+#[test]
+fn an_authentication_trailer_allocates_nothing() {
+    let interval = AdvertInterval::v3(100).unwrap();
+    let address: IpAddr = "fe80::10".parse().unwrap();
+    let source: IpAddr = "fe80::2".parse().unwrap();
+    let packet = PseudoHeader::new(source, "ff02::12".parse().unwrap()).unwrap();
+    let vrid = Vrid::new(1).unwrap();
+    let sent = Advertisement::new(vrid, Priority::DEFAULT, interval, [address; 20]).unwrap();
+    let keys = HmacKeys::new(HmacKeyId::new(1).unwrap(), HmacKey::new([7; 32]).unwrap());
+    let freshness = HmacFreshness::Window(HmacWindow::new(5).unwrap());
+    let mut sequence = HmacSequence::new(freshness);
+    let mut verifier = HmacVerifier::new(HmacMode::Enforce, freshness);
+    let mut message = Vec::with_capacity(sent.signed_len());
+    let now = Duration::from_secs(1_800_000_000);
+    let counted = allocations(|| {
+        let stamp = sequence.advance(now);
+        sent.encode_signed_into(&packet, &keys, stamp, &mut message)
+            .unwrap();
+        let view = AdvertisementView::new_checked(&message, &packet).unwrap();
+        let heard = verifier.verify(now, &keys, source, &view, &message);
+        assert_eq!(heard, Ok(HmacHeard::Signed));
+        let heard = verifier.verify(now, &keys, source, &view, &message);
+        assert!(heard.is_err());
+    });
+    assert_eq!(counted, 0);
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use locum_vrrp_election::Config;
 use locum_vrrp_wire::{
-    Advertisement, AdvertisementError, Authentication, ChecksumForm, Password, Version, Vrid,
+    Advertisement, AdvertisementError, AhKey, Authentication, ChecksumForm, HmacFreshness,
+    HmacKeys, HmacMode, Password, Version, Vrid,
 };
 use thiserror::Error;
+
+use crate::security::{InMemory, Security, SequenceKeeper};
 
 /// Longest name of an interface, in bytes (`IFNAMSIZ` less its zero).
 const INTERFACE_NAME_MAX: usize = 15;
@@ -95,6 +99,7 @@ pub struct RouterConfig {
     advertisement: Advertisement,
     peers: Vec<Peer>,
     source: Option<IpAddr>,
+    security: Security,
 }
 
 /// What no virtual router can be configured with.
@@ -127,6 +132,9 @@ pub enum RouterConfigError {
     /// An address that a host cannot have.
     #[error("{0} is not the address of a host")]
     NotAHost(IpAddr),
+    /// Only version 3 has authentication trailers.
+    #[error("an authentication trailer needs version 3")]
+    TrailerVersion,
     /// The TTL bounds of a peer leave nothing.
     #[error("peer {0} has a min_ttl above its max_ttl")]
     TtlBounds(IpAddr),
@@ -175,6 +183,7 @@ impl RouterConfig {
             advertisement,
             peers: Vec::new(),
             source: None,
+            security: Security::Message,
         })
     }
 
@@ -227,7 +236,75 @@ impl RouterConfig {
         self.advertisement = self
             .advertisement
             .with_authentication(Authentication::Password(password))?;
+        self.security = Security::Message;
         Ok(self)
+    }
+
+    /// Sends IP Authentication Headers made with `key`, as keepalived does, and listens only to those who send them
+    /// too (v2, which is IPv4). It replaces a password.
+    ///
+    /// Its sequence numbers go on as long as `keeper` keeps them; with `None`, for the life of this configuration and
+    /// its clones. After a restart without a keeper, others do not hear it until it has heard them.
+    ///
+    /// # Errors
+    ///
+    /// [`AdvertisementError::V3Authentication`] in v3.
+    pub fn header(
+        mut self,
+        key: AhKey,
+        keeper: Option<Arc<dyn SequenceKeeper>>,
+    ) -> Result<Self, RouterConfigError> {
+        self.advertisement = self
+            .advertisement
+            .with_authentication(Authentication::Header)?;
+        let keeper = keeper.unwrap_or_else(|| Arc::new(InMemory::default()));
+        self.security = Security::Header { key, keeper };
+        Ok(self)
+    }
+
+    /// The same with `keeper` for the sequence numbers, if it authenticates by [`header`](Self::header).
+    #[must_use]
+    pub fn keep_sequence(mut self, keeper: Arc<dyn SequenceKeeper>) -> Self {
+        if let Security::Header {
+            keeper: current, ..
+        } = &mut self.security
+        {
+            *current = keeper;
+        }
+        self
+    }
+
+    /// Does it authenticate by [`header`](Self::header)?
+    #[must_use]
+    pub const fn has_header(&self) -> bool {
+        self.security.is_header()
+    }
+
+    /// Signs its advertisements with the active one of `keys`, as keepalived 2.4.2 does with `auth_hmac`, and listens to
+    /// those whom `mode` and `freshness` let through (v3).
+    ///
+    /// # Errors
+    ///
+    /// [`RouterConfigError::TrailerVersion`] in v2.
+    pub fn trailer(
+        mut self,
+        keys: HmacKeys,
+        mode: HmacMode,
+        freshness: HmacFreshness,
+    ) -> Result<Self, RouterConfigError> {
+        if self.version() == Version::V2 {
+            return Err(RouterConfigError::TrailerVersion);
+        }
+        self.security = Security::Trailer {
+            keys,
+            mode,
+            freshness,
+        };
+        Ok(self)
+    }
+
+    pub(crate) const fn security(&self) -> &Security {
+        &self.security
     }
 
     /// Sends the checksum in this form (v3 over IPv4; as [`ChecksumForm::PseudoHeader`] if nothing is said). Both
@@ -328,7 +405,7 @@ fn is_interface_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use locum_vrrp_wire::{AdvertInterval, Priority};
+    use locum_vrrp_wire::{AdvertInterval, HmacKey, HmacKeyId, Priority};
 
     use super::*;
 
@@ -435,6 +512,40 @@ mod tests {
             v4().unicast(vec![empty]).expect_err("refused"),
             RouterConfigError::TtlBounds(peer.address)
         );
+    }
+
+    #[test]
+    fn headers_are_for_v2_and_trailers_for_v3() {
+        let key = || AhKey::new("secret").expect("fits");
+        let keys = || {
+            let id = HmacKeyId::new(1).expect("not zero");
+            HmacKeys::new(id, HmacKey::new([7; 32]).expect("fits"))
+        };
+        let of = |version, address| router(version, &[address]).expect("valid");
+        let v2 = of(Version::V2, "192.0.2.1/24");
+        assert!(!v2.has_header());
+        assert!(
+            v2.clone()
+                .header(key(), None)
+                .is_ok_and(|router| router.has_header())
+        );
+        assert_eq!(
+            of(Version::V3, "fd00::1/64")
+                .header(key(), None)
+                .expect_err("refused"),
+            AdvertisementError::V3Authentication.into()
+        );
+        let trailer = |router: RouterConfig| {
+            router.trailer(keys(), HmacMode::Enforce, HmacFreshness::Monotonic)
+        };
+        assert_eq!(
+            trailer(v2).expect_err("refused"),
+            RouterConfigError::TrailerVersion
+        );
+        for address in ["192.0.2.1/24", "fd00::1/64"] {
+            let router = trailer(of(Version::V3, address)).expect("v3 has it");
+            assert!(!format!("{router:?}").contains("7, 7"));
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::command::{Command, RouterId};
 use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
+use crate::receive::{self, NoVrid};
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
@@ -187,14 +188,17 @@ impl<T: Transport> Engine<T> {
                 }
             };
             if let Some(total) = datagram.overflows {
-                lane.overflowed(total);
+                lane.overflowed(datagram.carrier, total);
             }
-            // RFC 9568 §5.2: the VRID is the second byte.
-            let Some(vrid) = datagram.message.get(1) else {
-                lane.counters.malformed += 1;
-                continue;
+            let vrid = match receive::vrid(&datagram) {
+                Ok(vrid) => vrid,
+                Err(NoVrid::Foreign) => continue,
+                Err(NoVrid::Malformed) => {
+                    lane.counters.malformed += 1;
+                    continue;
+                }
             };
-            let Some(router_id) = lane.router(*vrid) else {
+            let Some(router_id) = lane.router(vrid) else {
                 lane.counters.unknown_vrid += 1;
                 continue;
             };
@@ -206,12 +210,16 @@ impl<T: Transport> Engine<T> {
                 config,
                 dropped,
                 said,
+                packet,
                 ..
             } = router;
-            let Some(heard) = receiver.hear(config, &datagram, dropped) else {
+            let Some(heard) = receiver.hear(clock::wall(), config, &datagram, dropped) else {
                 router.publish(lane.counters);
                 continue;
             };
+            if let Some(sequence) = heard.sequence {
+                packet.heard(sequence);
+            }
             let source = heard.advert.source;
             let was_said = said.other_addresses == Some(source);
             let news = heard.other_addresses && !was_said;

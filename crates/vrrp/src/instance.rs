@@ -1,16 +1,16 @@
 //! One virtual router in the engine: its election, what it says, and what it told of itself.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use locum_vrrp_election::{Election, Link, MasterSeen, Transition};
-use locum_vrrp_wire::{Advertisement, MULTICAST_IPV4, MULTICAST_IPV6, Priority, PseudoHeader};
+use locum_vrrp_wire::Priority;
 use tokio::sync::{oneshot, watch};
 
 use crate::addresses::Wanted;
-use crate::config::{Family, RouterConfig};
+use crate::config::RouterConfig;
+use crate::packet::Packet;
 use crate::receive::Receiver;
 use crate::status::{AddressStatus, DropCounters, LinkCounters, RouterStatus};
 use crate::transport::LaneId;
@@ -164,54 +164,4 @@ impl Instance {
 
 fn who(master: Option<MasterSeen>) -> Option<(IpAddr, Priority)> {
     master.map(|master| (master.source, master.priority))
-}
-
-/// What a router sends, encoded once for as long as it stays the same.
-#[derive(Debug)]
-pub(crate) struct Packet {
-    advertisement: Advertisement,
-    /// The group, or the peers.
-    pub(crate) destinations: Vec<IpAddr>,
-    encoded_for: Option<(Priority, PseudoHeader)>,
-    bytes: Vec<u8>,
-}
-
-impl Packet {
-    fn new(config: &RouterConfig) -> Self {
-        let advertisement = config.advertisement().clone();
-        let group = match config.family() {
-            Family::Ipv4 => IpAddr::V4(MULTICAST_IPV4),
-            Family::Ipv6 => IpAddr::V6(MULTICAST_IPV6),
-        };
-        let destinations = match config.peers() {
-            [] => vec![group],
-            peers => peers.iter().map(|peer| peer.address).collect(),
-        };
-        let bytes = Vec::with_capacity(advertisement.encoded_len());
-        Self {
-            advertisement,
-            destinations,
-            encoded_for: None,
-            bytes,
-        }
-    }
-
-    pub(crate) fn encode(
-        &mut self,
-        priority: Priority,
-        source: IpAddr,
-        destination: IpAddr,
-    ) -> io::Result<&[u8]> {
-        let pseudo_header = PseudoHeader::new(source, destination).map_err(io::Error::other)?;
-        if self.encoded_for != Some((priority, pseudo_header)) {
-            self.encoded_for = None;
-            self.bytes.clear();
-            self.advertisement.set_priority(priority);
-            self.advertisement
-                .encode_into(&pseudo_header, &mut self.bytes)
-                .map_err(io::Error::other)?;
-            self.encoded_for = Some((priority, pseudo_header));
-        }
-        Ok(&self.bytes)
-    }
 }

@@ -8,6 +8,7 @@ use locum_vrrp_wire::Vrid;
 use crate::command::RouterId;
 use crate::config::Family;
 use crate::status::LinkCounters;
+use crate::transport::Carrier;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -16,12 +17,23 @@ pub(crate) struct Lane {
     routers: Box<[Option<RouterId>; 256]>,
     /// The interface that the open socket is bound to.
     pub(crate) open: Option<LinkIndex>,
+    /// A router here authenticates by header, which takes a socket of its own.
+    pub(crate) wants_header: bool,
+    pub(crate) header_open: bool,
     /// The last attempt to open it failed, and that was said.
     pub(crate) failed: bool,
     /// The next attempt is in the queue.
     pub(crate) reopening: bool,
     pub(crate) counters: LinkCounters,
-    overflows_seen: u32,
+    /// Of each of the sockets.
+    overflows_seen: Overflows,
+}
+
+/// What the kernel has said of each socket.
+#[derive(Debug, Default)]
+struct Overflows {
+    header: u32,
+    plain: u32,
 }
 
 impl Lane {
@@ -31,10 +43,12 @@ impl Lane {
             family,
             routers: Box::new([None; 256]),
             open: None,
+            wants_header: false,
+            header_open: false,
             failed: false,
             reopening: false,
             counters: LinkCounters::default(),
-            overflows_seen: 0,
+            overflows_seen: Overflows::default(),
         }
     }
 
@@ -59,14 +73,29 @@ impl Lane {
     /// The socket is a new one: its count of overflows starts again.
     pub(crate) const fn opened(&mut self, index: LinkIndex) {
         self.open = Some(index);
-        self.failed = false;
-        self.overflows_seen = 0;
+        self.header_open = false;
+        self.overflows_seen.plain = 0;
+    }
+
+    /// So is the one for authentication headers.
+    pub(crate) const fn header_opened(&mut self) {
+        self.header_open = true;
+        self.overflows_seen.header = 0;
+    }
+
+    /// Can a router advertise here that does, or does not, authenticate by header?
+    pub(crate) const fn carries(&self, header: bool) -> bool {
+        self.open.is_some() && (self.header_open || !header)
     }
 
     /// The kernel's running count, which wraps around.
-    pub(crate) fn overflowed(&mut self, total: u32) {
-        let new = total.wrapping_sub(self.overflows_seen);
-        self.overflows_seen = total;
+    pub(crate) fn overflowed(&mut self, carrier: Carrier, total: u32) {
+        let seen = match carrier {
+            Carrier::Header => &mut self.overflows_seen.header,
+            Carrier::Plain => &mut self.overflows_seen.plain,
+        };
+        let new = total.wrapping_sub(*seen);
+        *seen = total;
         self.counters.receive_queue_overflows += u64::from(new);
     }
 }

@@ -12,7 +12,9 @@ mod link;
 #[cfg(feature = "netlink")]
 mod netlink;
 mod node;
+mod packet;
 mod receive;
+mod security;
 mod socket;
 mod status;
 mod sys;
@@ -26,6 +28,7 @@ pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
 pub use self::error::{AddError, ChangeError, StartError};
 pub use self::link::LinkFacts;
 pub use self::node::{Node, Router};
+pub use self::security::SequenceKeeper;
 pub use self::status::{AddressStatus, DropCounters, Event, EventKind, LinkCounters, RouterStatus};
 
 pub use locum_vip as vip;
@@ -34,4 +37,7 @@ pub use locum_vrrp_wire as wire;
 
 pub use locum_vip::{AddressDriver, LinkIndex};
 pub use locum_vrrp_election::{State, Tracking};
-pub use locum_vrrp_wire::{AdvertInterval, ChecksumForm, Password, Priority, Version, Vrid};
+pub use locum_vrrp_wire::{
+    AdvertInterval, AhKey, AhRecord, ChecksumForm, HmacFreshness, HmacKey, HmacKeyId, HmacKeys,
+    HmacMode, HmacWindow, Password, Priority, Version, Vrid,
+};

@@ -1,13 +1,18 @@
 //! From a received packet to what the election needs to know of it, or to a counter.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use locum_vrrp_election::Advert;
-use locum_vrrp_wire::{Addresses, AdvertisementView, Authentication, IP_TTL, PseudoHeader};
+use locum_vrrp_wire::{
+    Addresses, AdvertisementView, AhError, AhKey, AhPacket, AhReplay, Authentication, HmacHeard,
+    HmacKeys, HmacVerifier, IP_TTL, PseudoHeader,
+};
 
 use crate::config::{Peer, RouterConfig};
+use crate::security::Security;
 use crate::status::DropCounters;
-use crate::transport::Datagram;
+use crate::transport::{Carrier, Datagram};
 
 /// Decides what one router hears.
 #[derive(Debug)]
@@ -15,14 +20,74 @@ pub(crate) struct Receiver {
     peers: Vec<Peer>,
     /// In the order sent, and sorted.
     addresses: (Vec<IpAddr>, Vec<IpAddr>),
+    trust: Trust,
+}
+
+/// What makes it believe an advertisement, beside the password in it.
+#[derive(Debug)]
+enum Trust {
+    Header {
+        key: AhKey,
+        replay: AhReplay,
+    },
+    Message,
+    Trailer {
+        keys: HmacKeys,
+        verifier: HmacVerifier,
+    },
+}
+
+impl Trust {
+    fn new(security: &Security) -> Self {
+        match security {
+            Security::Header { key, keeper } => Self::Header {
+                key: key.clone(),
+                replay: AhReplay::new(keeper.last()),
+            },
+            Security::Message => Self::Message,
+            Security::Trailer {
+                keys,
+                mode,
+                freshness,
+            } => Self::Trailer {
+                keys: keys.clone(),
+                verifier: HmacVerifier::new(*mode, *freshness),
+            },
+        }
+    }
 }
 
 /// An advertisement for the election.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) advert: Advert,
+    /// The number of its authentication header.
+    pub(crate) sequence: Option<u32>,
     /// Its addresses are not the router's: the configurations differ.
     pub(crate) other_addresses: bool,
+}
+
+/// Why it cannot be said whom a packet is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoVrid {
+    /// It has an authentication header around something else than VRRP.
+    Foreign,
+    /// It is too short, or not what it says.
+    Malformed,
+}
+
+/// The VRID in `datagram`, which nobody has checked yet.
+pub(crate) fn vrid(datagram: &Datagram<'_>) -> Result<u8, NoVrid> {
+    let message = match datagram.carrier {
+        Carrier::Header => match AhPacket::new_checked(datagram.message) {
+            Ok(packet) => packet.message(),
+            Err(AhError::NextHeader(_)) => return Err(NoVrid::Foreign),
+            Err(_) => return Err(NoVrid::Malformed),
+        },
+        Carrier::Plain => datagram.message,
+    };
+    // RFC 9568 §5.2: the VRID is the second byte.
+    message.get(1).copied().ok_or(NoVrid::Malformed)
 }
 
 impl Receiver {
@@ -33,12 +98,15 @@ impl Receiver {
         Self {
             peers: config.peers().to_vec(),
             addresses: (sent, sorted),
+            trust: Trust::new(config.security()),
         }
     }
 
-    /// What `datagram`, which bears the router's VRID, says; `None` if that is nothing, which is counted.
+    /// What `datagram`, which bears the router's VRID, says at `wall` since 1970; `None` if that is nothing, which is
+    /// counted.
     pub(crate) fn hear(
-        &self,
+        &mut self,
+        wall: Duration,
         config: &RouterConfig,
         datagram: &Datagram<'_>,
         dropped: &mut DropCounters,
@@ -66,7 +134,8 @@ impl Receiver {
             return None;
         }
         let pseudo_header = PseudoHeader::new(datagram.source, datagram.destination).ok()?;
-        let view = match AdvertisementView::new_checked(datagram.message, &pseudo_header) {
+        let (message, sequence) = self.unwrap(datagram, dropped)?;
+        let view = match AdvertisementView::new_checked(message, &pseudo_header) {
             Ok(view) => view,
             Err(error) => {
                 dropped.count(&error);
@@ -92,6 +161,16 @@ impl Receiver {
                 return None;
             }
         }
+        if let Trust::Trailer { keys, verifier } = &mut self.trust {
+            match verifier.verify(wall, keys, datagram.source, &view, message) {
+                Ok(HmacHeard::Signed) => {}
+                Ok(HmacHeard::Unsigned) => dropped.unsigned += 1,
+                Err(refused) => {
+                    dropped.count_refused(refused);
+                    return None;
+                }
+            }
+        }
         // RFC 9568 §7.1: other addresses are logged, and do not make the advertisement invalid.
         let other_addresses = !self.are_ours(view.addresses());
         dropped.other_addresses += u64::from(other_addresses);
@@ -102,8 +181,40 @@ impl Receiver {
         };
         Some(Heard {
             advert,
+            sequence,
             other_addresses,
         })
+    }
+
+    /// The message, and the number of its authentication header, if it comes in what the router expects.
+    fn unwrap<'d>(
+        &mut self,
+        datagram: &Datagram<'d>,
+        dropped: &mut DropCounters,
+    ) -> Option<(&'d [u8], Option<u32>)> {
+        match (&mut self.trust, datagram.carrier) {
+            (Trust::Message | Trust::Trailer { .. }, Carrier::Plain) => {
+                Some((datagram.message, None))
+            }
+            (Trust::Header { key, replay }, Carrier::Header) => {
+                let packet = AhPacket::new_checked(datagram.message).ok()?;
+                if packet.verify(key).is_err() {
+                    dropped.ah_icv += 1;
+                    return None;
+                }
+                let sequence = packet.sequence();
+                if replay.accept(datagram.source, sequence).is_err() {
+                    dropped.ah_replayed += 1;
+                    return None;
+                }
+                Some((packet.message(), Some(sequence)))
+            }
+            (Trust::Header { .. }, Carrier::Plain)
+            | (Trust::Message | Trust::Trailer { .. }, Carrier::Header) => {
+                dropped.authentication += 1;
+                None
+            }
+        }
     }
 
     fn are_ours(&self, theirs: Addresses<'_>) -> bool {

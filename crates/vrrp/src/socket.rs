@@ -1,4 +1,5 @@
-//! Raw sockets: one for each interface and family, for sending and receiving.
+//! Raw sockets: one for each interface and family, for sending and receiving, and one more where authentication
+//! headers are used.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
@@ -7,7 +8,7 @@ use std::task::{Context, Poll};
 
 use libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use locum_vip::LinkIndex;
-use locum_vrrp_wire::{IP_PROTOCOL, IP_TTL, MULTICAST_IPV4, MULTICAST_IPV6};
+use locum_vrrp_wire::{AH_IP_PROTOCOL, IP_PROTOCOL, IP_TTL, MULTICAST_IPV4, MULTICAST_IPV6};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6,
     SockaddrLike, recvmsg, sendmsg, setsockopt, sockopt,
@@ -18,7 +19,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::config::Family;
 use crate::sys;
-use crate::transport::{Datagram, LaneId, Transport};
+use crate::transport::{Carrier, Datagram, LaneId, Transport};
 
 /// Internetwork control (RFC 9568 leaves it open; keepalived does the same).
 const TRAFFIC_CLASS: u32 = 0xc0;
@@ -31,7 +32,7 @@ const STRAY_MAX: usize = 4096;
 
 /// May this process open raw sockets?
 pub(crate) fn probe() -> io::Result<()> {
-    raw(Family::Ipv4).map(drop)
+    raw(Family::Ipv4, Carrier::Plain).map(drop)
 }
 
 #[derive(Debug)]
@@ -47,7 +48,19 @@ pub(crate) struct RawTransport {
 struct RawLane {
     id: LaneId,
     index: LinkIndex,
-    socket: AsyncFd<Socket>,
+    plain: AsyncFd<Socket>,
+    header: Option<AsyncFd<Socket>>,
+    /// Which of the two was read last.
+    turn: Carrier,
+}
+
+impl RawLane {
+    const fn socket(&self, carrier: Carrier) -> Option<&AsyncFd<Socket>> {
+        match carrier {
+            Carrier::Header => self.header.as_ref(),
+            Carrier::Plain => Some(&self.plain),
+        }
+    }
 }
 
 impl RawTransport {
@@ -75,13 +88,23 @@ impl Transport for RawTransport {
         family: Family,
     ) -> io::Result<()> {
         self.close(lane);
-        let socket = open(interface, index, family)?;
-        let socket = sys::watch_readable(socket)?;
+        let socket = open(interface, index, family, Carrier::Plain)?;
+        let plain = sys::watch_readable(socket)?;
         self.lanes.push(RawLane {
             id: lane,
             index,
-            socket,
+            plain,
+            header: None,
+            turn: Carrier::Plain,
         });
+        Ok(())
+    }
+
+    fn open_header(&mut self, lane: LaneId, interface: &str, index: LinkIndex) -> io::Result<()> {
+        let open_lane = self.lanes.iter_mut().find(|open| open.id == lane);
+        let lane = open_lane.ok_or(io::ErrorKind::NotConnected)?;
+        let socket = open(interface, index, Family::Ipv4, Carrier::Header)?;
+        lane.header = Some(sys::watch_readable(socket)?);
         Ok(())
     }
 
@@ -92,13 +115,15 @@ impl Transport for RawTransport {
     fn send(
         &mut self,
         lane: LaneId,
+        carrier: Carrier,
         source: IpAddr,
         destination: IpAddr,
-        message: &[u8],
+        bytes: &[u8],
     ) -> io::Result<()> {
         let lane = self.lane(lane)?;
-        let fd = lane.socket.get_ref().as_raw_fd();
-        let message = [IoSlice::new(message)];
+        let socket = lane.socket(carrier).ok_or(io::ErrorKind::NotConnected)?;
+        let fd = socket.get_ref().as_raw_fd();
+        let message = [IoSlice::new(bytes)];
         let flags = MsgFlags::MSG_DONTWAIT;
         match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -139,8 +164,14 @@ impl Transport for RawTransport {
         let (later, first) = self.lanes.split_at(self.turn.min(self.lanes.len()));
         for lane in first.iter().chain(later) {
             // An error here means that the runtime is going down.
-            if let Poll::Ready(Ok(mut ready)) = lane.socket.poll_read_ready(cx) {
-                ready.retain_ready();
+            let mut is_ready = false;
+            for socket in std::iter::once(&lane.plain).chain(&lane.header) {
+                if let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx) {
+                    ready.retain_ready();
+                    is_ready = true;
+                }
+            }
+            if is_ready {
                 let id = lane.id;
                 self.turn = self
                     .lanes
@@ -160,15 +191,29 @@ impl Transport for RawTransport {
             control,
             ..
         } = self;
-        let Some(lane) = lanes.iter().find(|open| open.id == lane) else {
+        let Some(lane) = lanes.iter_mut().find(|open| open.id == lane) else {
             return Ok(None);
         };
-        let read =
-            |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet.as_mut_slice(), control)?);
-        let received = match lane.socket.try_io(Interest::READABLE, read) {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
+        // By turns, so that neither flood keeps the other from being read.
+        lane.turn = lane.turn.other();
+        let mut found = None;
+        for carrier in [lane.turn, lane.turn.other()] {
+            let Some(socket) = lane.socket(carrier) else {
+                continue;
+            };
+            let read =
+                |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet.as_mut_slice(), control)?);
+            match socket.try_io(Interest::READABLE, read) {
+                Ok(received) => {
+                    found = Some((carrier, received));
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some((carrier, received)) = found else {
+            return Ok(None);
         };
         let bytes = packet.get(..received.len).unwrap_or_default();
         Ok(Some(match received.sender {
@@ -176,33 +221,39 @@ impl Transport for RawTransport {
                 source: IpAddr::V6(sender),
                 destination: IpAddr::V6(received.destination),
                 ttl: received.hop_limit,
+                carrier,
                 message: bytes,
                 overflows: received.overflows,
             },
             None => Datagram {
                 overflows: received.overflows,
-                ..ipv4(bytes)
+                ..ipv4(bytes, carrier)
             },
         }))
     }
 }
 
-fn raw(family: Family) -> io::Result<Socket> {
+fn raw(family: Family, carrier: Carrier) -> io::Result<Socket> {
     let domain = match family {
         Family::Ipv4 => Domain::IPV4,
         Family::Ipv6 => Domain::IPV6,
     };
-    let socket = Socket::new(
-        domain,
-        Type::RAW,
-        Some(Protocol::from(i32::from(IP_PROTOCOL))),
-    )?;
+    let protocol = match carrier {
+        Carrier::Header => AH_IP_PROTOCOL,
+        Carrier::Plain => IP_PROTOCOL,
+    };
+    let protocol = Protocol::from(i32::from(protocol));
+    let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-fn open(interface: &str, index: LinkIndex, family: Family) -> io::Result<Socket> {
-    let socket = raw(family)?;
+fn open(interface: &str, index: LinkIndex, family: Family, carrier: Carrier) -> io::Result<Socket> {
+    let socket = raw(family, carrier)?;
+    if carrier == Carrier::Header {
+        // What the header authenticates is the IPv4 header too, so that the kernel must not make it.
+        socket.set_header_included_v4(true)?;
+    }
     socket.bind_device(Some(interface.as_bytes()))?;
     // As much as the system allows.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
@@ -283,7 +334,7 @@ fn receive(fd: RawFd, packet: &mut [u8], control: &mut [u8]) -> nix::Result<Rece
 }
 
 /// A packet with its IPv4 header, which the kernel has checked.
-fn ipv4(packet: &[u8]) -> Datagram<'_> {
+fn ipv4(packet: &[u8], carrier: Carrier) -> Datagram<'_> {
     let header = packet.first_chunk::<20>();
     let (ttl, source, destination) = header.map_or(
         (0, Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
@@ -324,7 +375,11 @@ fn ipv4(packet: &[u8]) -> Datagram<'_> {
         source: IpAddr::V4(source),
         destination: IpAddr::V4(destination),
         ttl,
-        message: packet.get(header_len..).unwrap_or_default(),
+        carrier,
+        message: match carrier {
+            Carrier::Header => packet,
+            Carrier::Plain => packet.get(header_len..).unwrap_or_default(),
+        },
         overflows: None,
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use ipnet::IpNet;
 use locum_vip::AddressError;
 use locum_vrrp_election::{Faults, MasterSeen, State, Stats, Transition};
-use locum_vrrp_wire::{DecodeError, Priority, Version, Vrid};
+use locum_vrrp_wire::{DecodeError, HmacRefused, Priority, Version, Vrid};
 
 /// A virtual router as it is now. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -99,13 +99,44 @@ pub struct DropCounters {
     pub authentication: u64,
     /// Another password (v2).
     pub password: u64,
+    /// An authentication header of another key, or a packet that was changed on its way (v2).
+    pub ah_icv: u64,
+    /// An authentication header with a number that is not new (v2).
+    pub ah_replayed: u64,
+    /// No authentication trailer, where there must be one (v3).
+    pub hmac_missing: u64,
+    /// Something else where the authentication trailer should be (v3).
+    pub hmac_malformed: u64,
+    /// An authentication trailer that is older, or further in the future, than the window (v3).
+    pub hmac_stale: u64,
+    /// An authentication trailer of a key that the router has not got (v3).
+    pub hmac_unknown_key: u64,
+    /// An authentication trailer of another key by the same number, or a message that was changed on its way (v3).
+    pub hmac_tag: u64,
+    /// An authentication trailer that is not newer than what its sender said before (v3).
+    pub hmac_replayed: u64,
     /// Anything else that the decoder refuses.
     pub other: u64,
     /// Accepted, though its addresses are not the router's: the configurations differ.
     pub other_addresses: u64,
+    /// Accepted without an authentication trailer, since the mode allows that for now (v3).
+    pub unsigned: u64,
 }
 
 impl DropCounters {
+    pub(crate) const fn count_refused(&mut self, refused: HmacRefused) {
+        let counter = match refused {
+            HmacRefused::Missing => &mut self.hmac_missing,
+            HmacRefused::Stale { .. } => &mut self.hmac_stale,
+            HmacRefused::UnknownKey(_) => &mut self.hmac_unknown_key,
+            HmacRefused::Tag => &mut self.hmac_tag,
+            HmacRefused::Replayed => &mut self.hmac_replayed,
+            // Whatever a later version of the codec may find.
+            HmacRefused::Malformed | _ => &mut self.hmac_malformed,
+        };
+        *counter += 1;
+    }
+
     pub(crate) const fn count(&mut self, error: &DecodeError) {
         let counter = match error {
             DecodeError::Version(_) => &mut self.version,
@@ -113,9 +144,7 @@ impl DropCounters {
             DecodeError::Checksum { .. } => &mut self.checksum,
             DecodeError::NoAddresses => &mut self.no_addresses,
             DecodeError::Interval(_) => &mut self.interval,
-            DecodeError::AuthenticationHeaderUnsupported | DecodeError::AuthenticationType(_) => {
-                &mut self.authentication
-            }
+            DecodeError::AuthenticationType(_) => &mut self.authentication,
             DecodeError::Truncated { .. } => &mut self.length,
             // VRID zero never gets here, since no router has it.
             DecodeError::Vrid(_) | _ => &mut self.other,
@@ -130,7 +159,7 @@ impl DropCounters {
 pub struct LinkCounters {
     /// For a VRID that no router here has.
     pub unknown_vrid: u64,
-    /// Too short to say for which VRID.
+    /// Too short to say for which VRID, or with an authentication header that is not one of VRRP's.
     pub malformed: u64,
     /// Dropped by the kernel because this process did not read fast enough (`SO_RXQ_OVFL`).
     pub receive_queue_overflows: u64,

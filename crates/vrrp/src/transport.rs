@@ -12,21 +12,42 @@ use crate::config::Family;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LaneId(pub(crate) u32);
 
-/// A packet of IP protocol 112 that was received.
+/// What an advertisement travels in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// An authentication header: IP protocol 51, over IPv4. What is sent and received are whole packets.
+    Header,
+    /// Nothing: IP protocol 112. What is sent and received are messages.
+    Plain,
+}
+
+impl Carrier {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Header => Self::Plain,
+            Self::Plain => Self::Header,
+        }
+    }
+}
+
+/// A packet that was received.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Datagram<'a> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     /// Time to live, or hop limit.
     pub(crate) ttl: u8,
+    pub(crate) carrier: Carrier,
+    /// The message, or the whole packet, as the carrier has it.
     pub(crate) message: &'a [u8],
     /// Packets of this socket that the kernel has dropped so far, if it says so.
     pub(crate) overflows: Option<u32>,
 }
 
-/// One socket for each interface and family. Nothing here waits.
+/// One socket for each interface and family, and a second one for authentication headers where they are used. Nothing
+/// here waits.
 pub(crate) trait Transport {
-    /// Opens the lane's socket; an open one is replaced.
+    /// Opens the lane's socket; open ones are replaced.
     fn open(
         &mut self,
         lane: LaneId,
@@ -35,14 +56,18 @@ pub(crate) trait Transport {
         family: Family,
     ) -> io::Result<()>;
 
+    /// Opens the socket for authentication headers of an open lane over IPv4.
+    fn open_header(&mut self, lane: LaneId, interface: &str, index: LinkIndex) -> io::Result<()>;
+
     fn close(&mut self, lane: LaneId);
 
     fn send(
         &mut self,
         lane: LaneId,
+        carrier: Carrier,
         source: IpAddr,
         destination: IpAddr,
-        message: &[u8],
+        bytes: &[u8],
     ) -> io::Result<()>;
 
     /// Ready with a lane that can be received from; each gets its turn.

@@ -13,8 +13,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use locum_lab::{Host, Lan};
 use locum_vrrp::election::Config;
+use locum_vrrp::wire::AhPacket;
 use locum_vrrp::{
-    AdvertInterval, Node, Password, Peer, Priority, Router, RouterConfig, StartError, State, Vrid,
+    AdvertInterval, AhKey, HmacFreshness, HmacKey, HmacKeyId, HmacKeys, HmacMode, HmacWindow, Node,
+    Password, Peer, Priority, Router, RouterConfig, StartError, State, Vrid,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
@@ -209,6 +211,64 @@ async fn version_2_with_a_password() {
     until(&b, State::Master).await;
     assert!(b.status().dropped.password >= 2);
     assert_eq!(a.status().state, State::Master, "neither hears the other");
+}
+
+#[tokio::test]
+async fn version_2_with_an_authentication_header() {
+    let pair = Pair::new();
+    let capture = pair.lan.capture().unwrap();
+    let config = |priority, key| {
+        let interval = AdvertInterval::v2(1).unwrap();
+        let election = Config::new(interval, Priority::new(priority)).unwrap();
+        let vrid = Vrid::new(51).unwrap();
+        RouterConfig::new("eth0", vrid, vec![net("192.0.2.10/24")], election)
+            .unwrap()
+            .header(AhKey::new(key).unwrap(), None)
+            .unwrap()
+    };
+    let [a, b] = pair.elect(|_, priority| config(priority, "secret")).await;
+    assert_eq!(b.status().dropped, Default::default());
+    a.stop().await;
+    until(&b, State::Master).await;
+    held(&b).await;
+    // The kernel puts only the header's checksum in, and that is the one that was there.
+    let frames = capture.frames();
+    let key = AhKey::new("secret").unwrap();
+    let mut sequences = Vec::new();
+    for frame in &frames {
+        if frame.bytes[12..14] == [8, 0] && frame.bytes[23] == 51 {
+            let packet = AhPacket::new_checked(&frame.bytes[14..]).unwrap();
+            packet.verify(&key).unwrap();
+            assert_eq!(&frame.bytes[..6], [1, 0, 0x5e, 0, 0, 18]);
+            assert_eq!((frame.bytes[15], frame.bytes[22]), (0xc0, 255));
+            sequences.push(packet.sequence());
+        }
+    }
+    assert!(sequences.len() >= 3 && sequences.is_sorted_by(|one, next| one < next));
+
+    let a = pair.nodes[0].add("a", config(150, "other")).await.unwrap();
+    until(&a, State::Master).await;
+    assert!(a.status().dropped.ah_icv >= 2);
+    assert_eq!(b.status().state, State::Master, "neither hears the other");
+    for node in &pair.nodes {
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn version_3_with_authentication_trailers() {
+    for vip in ["192.0.2.10/24", "fd00::10/64"] {
+        let pair = Pair::new();
+        pair.moves(|_, priority| {
+            let id = HmacKeyId::new(1).unwrap();
+            let keys = HmacKeys::new(id, HmacKey::new([7; 32]).unwrap());
+            let freshness = HmacFreshness::Window(HmacWindow::new(5).unwrap());
+            config(51, vip, priority)
+                .trailer(keys, HmacMode::Enforce, freshness)
+                .unwrap()
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ pub(super) fn execute(arguments: &CheckArguments) -> u8 {
     let CheckArguments { config, format } = arguments;
     match (source::read(config), format) {
         (Ok(read), Format::Human) => {
+            if !read.warnings.is_empty() {
+                print_error(&read.warnings.render(style(&io::stderr())));
+            }
             print(&format!(
                 "{}: valid, {}\n",
                 config.display(),
@@ -45,8 +48,13 @@ pub(super) fn execute(arguments: &CheckArguments) -> u8 {
             ));
             DONE
         }
-        (Ok(_), Format::Json) => {
-            print_json(&json!({ "schema": 1, "file": config.to_string_lossy(), "errors": [] }));
+        (Ok(read), Format::Json) => {
+            print_json(&json!({
+                "schema": 1,
+                "file": config.to_string_lossy(),
+                "errors": [],
+                "warnings": read.warnings.list_json(),
+            }));
             DONE
         }
         (Err(ReadError::Invalid(diagnostics)), Format::Human) => {

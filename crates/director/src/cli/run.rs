@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use tracing::warn;
+
 use super::source::{self, ReadError};
 use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
 use crate::control::ControlError;
@@ -68,6 +70,9 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
             );
             return FAILED;
         }
+    }
+    if !config.warnings.is_empty() {
+        warn!("{}", config.warnings);
     }
     match supervisor::run(config, &arguments.config) {
         Ok(_) => DONE,

@@ -64,13 +64,37 @@ pub enum Style {
     Terminal,
 }
 
-/// Everything that is wrong with a file, in the order of the file.
+/// Everything that is wrong with a file, or everything that is not well, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
     name: String,
     text: String,
     lines: Lines,
     list: Vec<Diagnostic>,
+    severity: Severity,
+}
+
+/// How bad all of them are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Error,
+    Warning,
+}
+
+impl Severity {
+    const fn level(self) -> Level<'static> {
+        match self {
+            Self::Error => Level::ERROR,
+            Self::Warning => Level::WARNING,
+        }
+    }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 impl std::error::Error for Diagnostics {}
@@ -82,7 +106,16 @@ impl fmt::Display for Diagnostics {
 }
 
 impl Diagnostics {
-    pub(super) fn new(name: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
+    pub(super) fn new(name: &str, text: &str, list: Vec<Diagnostic>) -> Self {
+        Self::of(Severity::Error, name, text, list)
+    }
+
+    /// What is no reason to refuse the file.
+    pub(super) fn warnings(name: &str, text: &str, list: Vec<Diagnostic>) -> Self {
+        Self::of(Severity::Warning, name, text, list)
+    }
+
+    fn of(severity: Severity, name: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
         for diagnostic in &mut list {
             diagnostic.span = diagnostic.span.take().map(|span| clamp(text, span));
             diagnostic.related = diagnostic
@@ -101,6 +134,7 @@ impl Diagnostics {
             text: text.to_owned(),
             lines: Lines::new(text),
             list,
+            severity,
         }
     }
 
@@ -134,8 +168,8 @@ impl Diagnostics {
             out.push_str("\n\n");
         }
         out.push_str(&match self.list.len() {
-            1 => format!("{}: 1 error\n", self.name),
-            count => format!("{}: {count} errors\n", self.name),
+            1 => format!("{}: 1 {}\n", self.name, self.severity.noun()),
+            count => format!("{}: {count} {}s\n", self.name, self.severity.noun()),
         });
         out
     }
@@ -145,12 +179,13 @@ impl Diagnostics {
     /// where the mistake is about the file as a whole.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let errors: Vec<Value> = self
-            .list
-            .iter()
-            .map(|diagnostic| self.error_json(diagnostic))
-            .collect();
-        json!({ "schema": 1, "file": self.name, "errors": errors })
+        json!({ "schema": 1, "file": self.name, "errors": self.list_json() })
+    }
+
+    /// Each of them, as in [`to_json`](Self::to_json).
+    pub(crate) fn list_json(&self) -> Vec<Value> {
+        let all = self.list.iter();
+        all.map(|diagnostic| self.error_json(diagnostic)).collect()
     }
 
     fn error_json(&self, diagnostic: &Diagnostic) -> Value {
@@ -185,7 +220,10 @@ impl Diagnostics {
     }
 
     fn report<'a>(&'a self, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
-        let title = Level::ERROR.primary_title(diagnostic.message.as_str());
+        let title = self
+            .severity
+            .level()
+            .primary_title(diagnostic.message.as_str());
         let mut group = match &diagnostic.span {
             Some(span) => {
                 title.element(self.snippet(AnnotationKind::Primary, span, &diagnostic.label))

@@ -7,14 +7,14 @@ use toml::de::DeTable;
 
 use crate::site::Site;
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::section::{Entry, Report, Section};
 use super::{Config, VirtualRouter, crosscheck, director, ipvs, service, virtual_router};
 
 /// Gives the content of a file that the configuration refers to.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
-pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
+pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut report = Report::default();
     for error in errors {
@@ -63,6 +63,10 @@ pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnos
     if !report.0.is_empty() {
         return Err(report.0);
     }
+    let secrets = routers
+        .iter()
+        .flat_map(|located| located.secrets.iter().cloned())
+        .collect();
     let virtual_routers: Vec<VirtualRouter> = routers
         .into_iter()
         .filter_map(|located| located.router)
@@ -80,6 +84,8 @@ pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnos
     Ok(Config {
         director,
         virtual_routers,
+        warnings: Diagnostics::warnings(name, text, Vec::new()),
+        secrets,
         site: Site {
             ipvs,
             services: services.collect(),

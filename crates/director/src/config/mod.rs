@@ -24,9 +24,11 @@ mod notify;
 mod pool;
 mod router_addresses;
 mod router_election;
+mod router_hmac;
 mod router_peers;
 mod router_security;
 mod scheduling;
+mod secret;
 mod section;
 mod server;
 mod service;
@@ -43,6 +45,8 @@ use locum_vrrp::RouterConfig;
 
 use crate::site::Site;
 
+use self::secret::SecretFile;
+
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
 pub use self::source::{ReadError, Source};
 
@@ -56,6 +60,10 @@ pub struct Config {
     pub virtual_routers: Vec<VirtualRouter>,
     /// The virtual services.
     pub site: Site,
+    /// What is not wrong, but not well either: to be told, and no reason not to start.
+    pub warnings: Diagnostics,
+    /// The files that passwords and keys were read from.
+    secrets: Vec<SecretFile>,
 }
 
 /// The section `[director]`.
@@ -122,5 +130,5 @@ pub fn load(
     text: &str,
     read: impl Fn(&Path) -> io::Result<String>,
 ) -> Result<Config, Diagnostics> {
-    document::read(text, &read).map_err(|list| Diagnostics::new(name, text, list))
+    document::read(name, text, &read).map_err(|list| Diagnostics::new(name, text, list))
 }

@@ -1,14 +1,18 @@
 //! `authentication` of a virtual router.
 
-use std::path::Path;
-
-use locum_vrrp::{Password, Version};
+use locum_vrrp::{
+    AhKey, HmacFreshness, HmacKeys, HmacMode, HmacWindow, Password, RouterConfig,
+    RouterConfigError, Version,
+};
 
 use super::document::ReadFile;
+use super::router_hmac;
+use super::secret::{self, SecretFile};
 use super::section::{Entry, Report, Section};
 
 const EXAMPLE: &str =
     "authentication = { type = \"password\", password_file = \"/etc/director/web.password\" }";
+const AH_EXAMPLE: &str = "authentication = { type = \"ah\", key_file = \"/etc/director/web.key\" }";
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -23,100 +27,173 @@ const KINDS: [(&str, Kind); 3] = [
     ("hmac", Kind::Hmac),
 ];
 
-pub(super) fn password(
-    section: &mut Section<'_>,
-    version: Version,
-    file: ReadFile<'_>,
-    report: &mut Report,
-) -> Option<Password> {
-    let entry = section.take("authentication")?;
-    let mut section = Section::of("`authentication`", EXAMPLE, &entry, report)?;
-    let kind_entry = section.require("type", "\"password\"", report);
-    let kind = kind_entry
-        .as_ref()
-        .and_then(|entry| entry.choice(&KINDS, report));
-    let inline = section.take("password");
-    let in_file = section.take("password_file");
-    // What belongs to a kind that is not supported yet would only be noise.
-    if !matches!(kind, Some(Kind::Ah | Kind::Hmac)) {
-        section.finish(report);
-    }
-    let kind_entry = kind_entry?;
-    match kind? {
-        Kind::Password if version == Version::V3 => {
-            let wrong = kind_entry.wrong("version 3 has no password", "version 2 only");
-            report.add(
-                wrong.help(
-                    "remove `authentication`, or use version = 2 in all routers of the group",
-                ),
-            );
-            None
-        }
-        Kind::Password => secret(&entry, inline, in_file, file, report),
-        Kind::Ah | Kind::Hmac => {
-            let wrong = kind_entry.wrong(
-                "this authentication is not supported yet",
-                "only \"password\" so far",
-            );
-            report.add(wrong.help(
-                "remove `authentication`, and let a firewall keep strangers out; a peer that insists on it \
-                 would not be understood",
-            ));
-            None
-        }
-    }
+/// How a router shows that it belongs to its group.
+#[derive(Debug)]
+pub(super) enum Security {
+    Header(AhKey),
+    Password(Password),
+    Trailer {
+        keys: HmacKeys,
+        mode: HmacMode,
+        replay: Replay,
+    },
 }
 
-fn secret(
-    entry: &Entry<'_>,
-    inline: Option<Entry<'_>>,
-    in_file: Option<Entry<'_>>,
-    file: ReadFile<'_>,
-    report: &mut Report,
-) -> Option<Password> {
-    match (inline, in_file) {
-        (Some(inline), None) => {
-            let password = inline.string("secret", report)?;
-            checked(&inline, password, report)
-        }
-        (None, Some(in_file)) => {
-            let path = in_file.string("/etc/director/web.password", report)?;
-            match file(Path::new(path)) {
-                Ok(text) => checked(&in_file, text.trim_end_matches(['\r', '\n']), report),
-                Err(error) => {
-                    let wrong = in_file.wrong("the password cannot be read", error.to_string());
-                    report.add(wrong.help("put the password on the first line of this file"));
-                    None
-                }
+/// What keeps old advertisements from being believed again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Replay {
+    Monotonic,
+    /// `None`: what fits the interval.
+    Time(Option<HmacWindow>),
+}
+
+impl Security {
+    pub(super) fn add_to(self, router: RouterConfig) -> Result<RouterConfig, RouterConfigError> {
+        match self {
+            Self::Header(key) => router.header(key, None),
+            Self::Password(password) => router.password(password),
+            Self::Trailer { keys, mode, replay } => {
+                let freshness = match replay {
+                    Replay::Monotonic => HmacFreshness::Monotonic,
+                    Replay::Time(Some(window)) => HmacFreshness::Window(window),
+                    Replay::Time(None) => {
+                        let interval = router.election().interval().duration();
+                        HmacFreshness::Window(HmacWindow::for_interval(interval))
+                    }
+                };
+                router.trailer(keys, mode, freshness)
             }
         }
-        (Some(inline), Some(in_file)) => {
-            let wrong = inline.wrong("there are two passwords", "the first");
-            report.add(
-                wrong
-                    .related(in_file.span, "the second")
-                    .help("remove one of them"),
-            );
-            None
-        }
-        (None, None) => {
-            let wrong = entry.wrong(
-                "the password is missing",
-                "neither `password` nor `password_file`",
-            );
-            report.add(wrong.help(format!("write {EXAMPLE}")));
-            None
-        }
     }
 }
 
-fn checked(entry: &Entry<'_>, password: &str, report: &mut Report) -> Option<Password> {
-    match Password::new(password) {
-        Ok(password) => Some(password),
-        Err(error) => {
-            let wrong = entry.wrong("this cannot be a password", error.to_string());
-            report.add(wrong.help("use 1 to 8 bytes; keepalived uses the first 8 of a longer one"));
-            None
+/// What is read, and the files that it is read from.
+pub(super) struct Reader<'a> {
+    pub(super) version: Version,
+    pub(super) ipv6: Option<bool>,
+    pub(super) file: ReadFile<'a>,
+    pub(super) secrets: &'a mut Vec<SecretFile>,
+}
+
+impl Reader<'_> {
+    pub(super) fn read(
+        &mut self,
+        section: &mut Section<'_>,
+        report: &mut Report,
+    ) -> Option<Security> {
+        let entry = section.take("authentication")?;
+        let mut section = Section::of("`authentication`", EXAMPLE, &entry, report)?;
+        let kind_entry = section.require("type", "\"password\"", report);
+        let kind = kind_entry
+            .as_ref()
+            .and_then(|entry| entry.choice(&KINDS, report));
+        let Some((kind_entry, kind)) = kind_entry.zip(kind) else {
+            // Whatever belongs to the kind that was meant.
+            for key in [
+                "password",
+                "password_file",
+                "key_file",
+                "credential",
+                "keys",
+            ] {
+                section.take_quietly(key);
+            }
+            section.finish(report);
+            return None;
+        };
+        let possible = self.is_possible(kind, &kind_entry, report);
+        let security = match kind {
+            Kind::Password => self.password(&mut section, &entry, report),
+            Kind::Ah => self.header(&mut section, &entry, report),
+            Kind::Hmac => router_hmac::read(self, &mut section, &entry, report),
+        };
+        section.finish(report);
+        security.filter(|_| possible)
+    }
+
+    /// Has the version, and the family, this kind of authentication?
+    fn is_possible(&self, kind: Kind, entry: &Entry<'_>, report: &mut Report) -> bool {
+        let (message, label, help) = match (kind, self.version) {
+            (Kind::Password, Version::V3) => (
+                "version 3 has no password",
+                "version 2 only",
+                "remove `authentication`, use type = \"hmac\", or use version = 2 in all routers of the group",
+            ),
+            (Kind::Ah, _) if self.ipv6 == Some(true) => (
+                "there is no authentication header over IPv6",
+                "version 2 over IPv4 only",
+                "use type = \"hmac\" with version = 3 in all routers of the group",
+            ),
+            (Kind::Ah, Version::V3) => (
+                "version 3 has no authentication header",
+                "version 2 only",
+                "use version = 2 in all routers of the group, or type = \"hmac\" in all of them",
+            ),
+            (Kind::Hmac, Version::V2) => (
+                "version 2 has no HMAC trailer",
+                "version 3 only",
+                "use version = 3 in all routers of the group, or type = \"ah\" in all of them",
+            ),
+            (Kind::Password | Kind::Ah, Version::V2) | (Kind::Hmac, Version::V3) => return true,
+        };
+        report.add(entry.wrong(message, label).help(help));
+        false
+    }
+
+    fn password(
+        &mut self,
+        section: &mut Section<'_>,
+        entry: &Entry<'_>,
+        report: &mut Report,
+    ) -> Option<Security> {
+        let found = secret::Places {
+            what: "password",
+            inline: section.take("password"),
+            file: section.take("password_file"),
+            credential: section.take("credential"),
+            missing: Some("neither `password` nor `password_file`"),
+            example: EXAMPLE,
+        }
+        .read(self, entry, report)?;
+        match Password::new(&*found.text) {
+            Ok(password) => Some(Security::Password(password)),
+            Err(error) => {
+                let wrong = found
+                    .entry
+                    .wrong("this cannot be a password", error.to_string());
+                report.add(
+                    wrong.help("use 1 to 8 bytes; keepalived uses the first 8 of a longer one"),
+                );
+                None
+            }
+        }
+    }
+
+    fn header(
+        &mut self,
+        section: &mut Section<'_>,
+        entry: &Entry<'_>,
+        report: &mut Report,
+    ) -> Option<Security> {
+        let refused = secret::refuse_inline(section, report);
+        let found = secret::Places {
+            what: "key",
+            inline: None,
+            file: section.take("key_file"),
+            credential: section.take("credential"),
+            missing: (!refused).then_some("neither `key_file` nor `credential`"),
+            example: AH_EXAMPLE,
+        }
+        .read(self, entry, report)?;
+        match AhKey::new(&*found.text) {
+            Ok(key) => Some(Security::Header(key)),
+            Err(error) => {
+                let wrong = found.entry.wrong("this cannot be a key", error.to_string());
+                report.add(wrong.help(
+                    "put 1 to 8 bytes there, the `auth_pass` of keepalived, which uses the first 8 of a longer one",
+                ));
+                None
+            }
         }
     }
 }

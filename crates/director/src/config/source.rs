@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::secret::{self, SecretFile};
 use super::{Config, Diagnostics, load};
+
+/// Others may read it.
+const OTHERS_READ: u32 = 0o004;
 
 /// The text of a configuration file, with what it takes to understand it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,13 +62,21 @@ impl Source {
         })
     }
 
-    /// The configuration that it is.
+    /// The configuration that it is, with warnings about files of secrets that everybody may read.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with it.
     pub fn load(&self) -> Result<Config, Diagnostics> {
         let beside = |file: &Path| fs::read_to_string(self.directory.join(file));
-        load(&self.name, &self.text, beside)
+        let mut config = load(&self.name, &self.text, beside)?;
+        let open = |secret: &&SecretFile| {
+            let metadata = fs::metadata(self.directory.join(&secret.path));
+            metadata.is_ok_and(|metadata| metadata.permissions().mode() & OTHERS_READ != 0)
+        };
+        let warnings = config.secrets.iter().filter(open);
+        let warnings = warnings.map(|secret| secret::readable_by_all(secret.span.clone()));
+        config.warnings = Diagnostics::warnings(&self.name, &self.text, warnings.collect());
+        Ok(config)
     }
 }

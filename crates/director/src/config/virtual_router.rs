@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use locum_vrrp::wire::AdvertisementError;
-use locum_vrrp::{ChecksumForm, Password, Peer, RouterConfig, RouterConfigError, Version, Vrid};
+use locum_vrrp::{ChecksumForm, Peer, RouterConfig, RouterConfigError, Version, Vrid};
 
 use super::diagnostic::Diagnostic;
 use super::document::ReadFile;
+use super::router_security::{Reader, Security};
+use super::secret::SecretFile;
 use super::section::{Entry, Report, Section};
-use super::{
-    VirtualRouter, director, router_addresses, router_election, router_peers, router_security,
-};
+use super::{VirtualRouter, director, router_addresses, router_election, router_peers};
 
 /// What was read of a section, with places for messages: enough for the checks across sections even where
 /// something else in it is wrong.
@@ -22,6 +22,7 @@ pub(super) struct Located {
     pub(super) interface: Option<String>,
     pub(super) vrid: Option<(Vrid, Range<usize>)>,
     pub(super) addresses: Vec<(IpNet, Range<usize>)>,
+    pub(super) secrets: Vec<SecretFile>,
     /// The whole, if nothing is missing.
     pub(super) router: Option<VirtualRouter>,
 }
@@ -49,7 +50,14 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
     let moving: &[(IpNet, Range<usize>)] = if is_owner { &[] } else { &addresses };
     let source = source(&mut section, ipv6, moving, report);
     let peers = router_peers::read(&mut section, ipv6, source, report);
-    let password = router_security::password(&mut section, version, file, report);
+    let mut secrets = Vec::new();
+    let security = Reader {
+        version,
+        ipv6,
+        file,
+        secrets: &mut secrets,
+    }
+    .read(&mut section, report);
     let checksum = checksum(&mut section, version, ipv6, report);
     accept(&mut section, report);
     section.finish(report);
@@ -59,7 +67,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
             let parts = Parts {
                 source,
                 peers,
-                password,
+                security,
                 checksum,
             };
             let addresses: Vec<IpNet> = addresses.iter().map(|&(address, _)| address).collect();
@@ -77,6 +85,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
         interface,
         vrid,
         addresses,
+        secrets,
         router,
     }
 }
@@ -85,7 +94,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
 struct Parts {
     source: Option<IpAddr>,
     peers: Vec<Peer>,
-    password: Option<Password>,
+    security: Option<Security>,
     checksum: Option<ChecksumForm>,
 }
 
@@ -97,8 +106,8 @@ impl Parts {
         if !self.peers.is_empty() {
             router = router.unicast(self.peers)?;
         }
-        if let Some(password) = self.password {
-            router = router.password(password)?;
+        if let Some(security) = self.security {
+            router = security.add_to(router)?;
         }
         if let Some(checksum) = self.checksum {
             router = router.checksum(checksum)?;

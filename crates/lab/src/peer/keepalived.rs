@@ -67,7 +67,8 @@ pub struct Instance {
     addresses: Vec<IpNet>,
     nopreempt: bool,
     preempt_delay: Option<Duration>,
-    password: Option<String>,
+    /// Its type and its password.
+    authentication: Option<(&'static str, String)>,
     unicast: Option<(IpAddr, Vec<IpAddr>)>,
     extra: Vec<String>,
 }
@@ -87,7 +88,7 @@ impl Instance {
             addresses: addresses.to_vec(),
             nopreempt: false,
             preempt_delay: None,
-            password: None,
+            authentication: None,
             unicast: None,
             extra: Vec::new(),
         }
@@ -138,7 +139,14 @@ impl Instance {
     /// `auth_type PASS`, for v2.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
+        self.authentication = Some(("PASS", password.to_owned()));
+        self
+    }
+
+    /// `auth_type AH`, for v2: the IP Authentication Header with this key.
+    #[must_use]
+    pub fn header(mut self, key: &str) -> Self {
+        self.authentication = Some(("AH", key.to_owned()));
         self
     }
 
@@ -171,9 +179,9 @@ impl Instance {
         if let Some(delay) = self.preempt_delay {
             lines.push(format!("preempt_delay {}", seconds(delay)));
         }
-        if let Some(password) = &self.password {
+        if let Some((kind, password)) = &self.authentication {
             lines.push(format!(
-                "authentication {{\n auth_type PASS\n auth_pass {password}\n}}"
+                "authentication {{\n auth_type {kind}\n auth_pass {password}\n}}"
             ));
         }
         if let Some((source, peers)) = &self.unicast {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use locum_vrrp_wire::{
-    Advertisement, AdvertisementView, Authentication, ChecksumForm, DecodeError, Password, Version,
+    Advertisement, AdvertisementView, Authentication, ChecksumForm, Password, Version,
 };
 
 use crate::support;
@@ -132,13 +132,16 @@ fn v2_with_a_password() {
 }
 
 #[test]
-fn v2_with_authentication_header_is_refused_by_name() {
-    for support::Captured { message, packet } in support::pcap("ka-v2-ah") {
-        assert_eq!(
-            AdvertisementView::new_checked(&message, &packet),
-            Err(DecodeError::AuthenticationHeaderUnsupported)
-        );
-    }
+fn v2_with_authentication_header() {
+    check(
+        "ka-v2-ah",
+        &Facts {
+            messages: 7,
+            authentication: Authentication::Header,
+            priorities: &[0, 100, 150],
+            ..v2()
+        },
+    );
 }
 
 #[test]

@@ -152,12 +152,6 @@ fn every_field_has_its_own_error() {
         (
             "v2",
             "192.0.2.2",
-            &[(4, 2)],
-            DecodeError::AuthenticationHeaderUnsupported,
-        ),
-        (
-            "v2",
-            "192.0.2.2",
             &[(4, 3)],
             DecodeError::AuthenticationType(3),
         ),

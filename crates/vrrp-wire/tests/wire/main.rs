@@ -1,6 +1,8 @@
 //! The codec against what peers send, what the standards say, and what nobody should.
 
 #[cfg(test)]
+mod ah;
+#[cfg(test)]
 mod captures;
 #[cfg(test)]
 mod golden;
@@ -10,5 +12,7 @@ mod hostile;
 mod properties;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod trailer;
 #[cfg(test)]
 mod types;

@@ -39,6 +39,7 @@ fn new(
 fn authentication() -> impl Strategy<Value = Authentication> {
     prop_oneof![
         Just(Authentication::None),
+        Just(Authentication::Header),
         any::<[u8; 8]>().prop_map(|data| Authentication::Password(Password::from_wire(data))),
     ]
 }

@@ -33,6 +33,19 @@ pub(crate) fn hex(name: &str) -> Vec<u8> {
 
 /// The messages of `NAME.pcap`.
 pub(crate) fn pcap(name: &str) -> Vec<Captured> {
+    frames(name).iter().map(|frame| captured(frame)).collect()
+}
+
+/// The IP packets of `NAME.pcap`, with what fills up their frames.
+pub(crate) fn packets(name: &str) -> Vec<Vec<u8>> {
+    frames(name)
+        .into_iter()
+        .map(|frame| frame[14..].to_vec())
+        .collect()
+}
+
+/// The Ethernet frames of `NAME.pcap`.
+fn frames(name: &str) -> Vec<Vec<u8>> {
     let file = fs::read(data(&format!("{name}.pcap"))).unwrap();
     let (header, mut records) = file.split_at(24);
     assert_eq!(
@@ -41,14 +54,14 @@ pub(crate) fn pcap(name: &str) -> Vec<Captured> {
         "a little-endian pcap file"
     );
     assert_eq!(header[20..], [1, 0, 0, 0], "link type Ethernet");
-    let mut messages = Vec::new();
+    let mut frames = Vec::new();
     while let Some((record, rest)) = records.split_at_checked(16) {
         let len = u32::from_le_bytes(record[8..12].try_into().unwrap());
         let (frame, rest) = rest.split_at(usize::try_from(len).unwrap());
-        messages.push(captured(frame));
+        frames.push(frame.to_vec());
         records = rest;
     }
-    messages
+    frames
 }
 
 fn captured(frame: &[u8]) -> Captured {

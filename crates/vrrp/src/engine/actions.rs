@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use locum_vip::{AddressError, Outcome};
 use locum_vrrp_election::{Action, Effect, HoldId, Input, Rejected};
@@ -10,6 +10,7 @@ use locum_vrrp_wire::Priority;
 
 use super::{Due, Engine};
 use crate::addresses::{Hold, Report, ReportKind, Results};
+use crate::clock;
 use crate::command::RouterId;
 use crate::instance::Instance;
 use crate::status::EventKind;
@@ -58,7 +59,7 @@ impl<T: Transport> Engine<T> {
         };
         match action {
             Action::Advertise(priority) => {
-                let sent = advertise(&mut self.transport, router, priority);
+                let sent = advertise(&mut self.transport, router, priority, clock::wall());
                 let failed_before = std::mem::replace(&mut router.said.send_failed, sent.is_err());
                 if let Err(error) = sent {
                     self.failed.push(Effect::NotSent);
@@ -229,6 +230,7 @@ impl<T: Transport> Engine<T> {
         self.transport.close(id);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.open = None;
+            lane.header_open = false;
         }
     }
 }
@@ -238,18 +240,21 @@ fn advertise(
     transport: &mut impl Transport,
     router: &mut Instance,
     priority: Priority,
+    wall: Duration,
 ) -> io::Result<()> {
     let source = router.source.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let carrier = router.packet.begin(wall);
     let mut result = Err(io::ErrorKind::NotConnected.into());
     for index in 0..router.packet.destinations.len() {
         let Some(destination) = router.packet.destinations.get(index).copied() else {
             break;
         };
         let message = router.packet.encode(priority, source, destination)?;
-        let sent = transport.send(router.lane, source, destination, message);
+        let sent = transport.send(router.lane, carrier, source, destination, message);
         if result.is_err() {
             result = sent;
         }
     }
+    router.packet.keep_record();
     result
 }

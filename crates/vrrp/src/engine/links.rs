@@ -60,10 +60,10 @@ impl<T: Transport> Engine<T> {
             if let Some(index) = index {
                 self.open_lane(now, id, index);
             }
-            let open = self.lanes.get(&id).is_some_and(|lane| lane.open.is_some());
-            let up = open && seen.facts.as_ref().is_some_and(|facts| facts.up);
-            let link = if up { Link::Up } else { Link::Down };
+            let is_up = seen.facts.as_ref().is_some_and(|facts| facts.up);
             for router in routers {
+                let open = self.carries(id, router);
+                let link = if open && is_up { Link::Up } else { Link::Down };
                 self.tell_source(now, router, &seen);
                 self.tell_link(now, router, link);
                 self.tell_address_task(router, &seen);
@@ -106,11 +106,25 @@ impl<T: Transport> Engine<T> {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
-        if lane.open.is_some() {
+        if lane.carries(lane.wants_header) {
             return;
         }
-        match self.transport.open(id, &lane.interface, index, lane.family) {
-            Ok(()) => lane.opened(index),
+        let opened = match lane.open {
+            Some(_) => Ok(()),
+            None => self
+                .transport
+                .open(id, &lane.interface, index, lane.family)
+                .map(|()| lane.opened(index)),
+        };
+        let opened = opened.and_then(|()| {
+            if lane.wants_header {
+                self.transport.open_header(id, &lane.interface, index)?;
+                lane.header_opened();
+            }
+            Ok(())
+        });
+        match opened {
+            Ok(()) => lane.failed = false,
             Err(error) => {
                 if !std::mem::replace(&mut lane.reopening, true) {
                     self.deadlines.insert((now + REOPEN, Due::Reopen(id)));
@@ -119,10 +133,22 @@ impl<T: Transport> Engine<T> {
                 let routers: Vec<RouterId> = lane.routers().collect();
                 let error = Arc::new(error);
                 for router in routers.into_iter().filter(|_| !said) {
+                    if self.carries(id, router) {
+                        continue;
+                    }
                     self.say(now, router, EventKind::SocketFailed(Arc::clone(&error)));
                 }
             }
         }
+    }
+
+    /// Has the lane the socket that this router needs?
+    fn carries(&self, lane: LaneId, router: RouterId) -> bool {
+        let router = self.routers.get(&router);
+        let header = router.is_some_and(|router| router.config.has_header());
+        self.lanes
+            .get(&lane)
+            .is_some_and(|lane| lane.carries(header))
     }
 
     pub(super) fn reopen(&mut self, now: Instant, id: LaneId) {

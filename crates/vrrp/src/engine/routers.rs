@@ -51,6 +51,7 @@ impl<T: Transport> Engine<T> {
         self.last_id += 1;
         let id = RouterId(self.last_id);
         lane.set_router(vrid, Some(id));
+        lane.wants_header |= config.has_header();
 
         let is_owner = config.election().priority().is_owner();
         let foreign = if is_owner {

@@ -1,6 +1,6 @@
 //! A link without a kernel, and nodes on it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::link::LinkFacts;
 use crate::node::{Node, Router};
 use crate::timer::Timer;
-use crate::transport::{Datagram, LaneId, Transport};
+use crate::transport::{Carrier, Datagram, LaneId, Transport};
 
 pub(super) const VIP: &str = "192.0.2.10/24";
 
@@ -30,6 +30,7 @@ pub(super) struct Sent {
     pub(super) node: usize,
     pub(super) at: Instant,
     pub(super) destination: IpAddr,
+    pub(super) carrier: Carrier,
     pub(super) message: Vec<u8>,
 }
 
@@ -44,6 +45,7 @@ struct Packet {
     source: IpAddr,
     destination: IpAddr,
     ttl: u8,
+    carrier: Carrier,
     message: Vec<u8>,
     overflows: Option<u32>,
 }
@@ -51,6 +53,8 @@ struct Packet {
 #[derive(Debug, Default)]
 struct Port {
     lanes: BTreeMap<LaneId, VecDeque<Packet>>,
+    /// The lanes with a socket for authentication headers.
+    headers: BTreeSet<LaneId>,
     address: Option<IpAddr>,
     cut: bool,
     waker: Option<Waker>,
@@ -189,8 +193,22 @@ impl TestNode {
             source: source.parse().expect("an address"),
             destination: destination.parse().expect("an address"),
             ttl,
+            carrier: Carrier::Plain,
             message,
             overflows,
+        };
+        self.lan.port(self.number, |port| port.deliver(&packet));
+    }
+
+    /// Lets the node receive a packet with an authentication header.
+    pub(super) fn inject_header(&self, source: &str, destination: &str, packet: Vec<u8>) {
+        let packet = Packet {
+            source: source.parse().expect("an address"),
+            destination: destination.parse().expect("an address"),
+            ttl: 255,
+            carrier: Carrier::Header,
+            message: packet,
+            overflows: None,
         };
         self.lan.port(self.number, |port| port.deliver(&packet));
     }
@@ -208,8 +226,10 @@ impl TestNode {
 
 impl Port {
     fn deliver(&mut self, packet: &Packet) {
-        for queue in self.lanes.values_mut() {
-            queue.push_back(packet.clone());
+        for (lane, queue) in &mut self.lanes {
+            if packet.carrier == Carrier::Plain || self.headers.contains(lane) {
+                queue.push_back(packet.clone());
+            }
         }
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -237,13 +257,29 @@ impl Transport for FakeTransport {
         })
     }
 
+    fn open_header(&mut self, lane: LaneId, _: &str, _: LinkIndex) -> io::Result<()> {
+        self.lan.port(self.node, |port| {
+            if port.open_failures > 0 {
+                port.open_failures -= 1;
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            port.opened += 1;
+            port.headers.insert(lane);
+            Ok(())
+        })
+    }
+
     fn close(&mut self, lane: LaneId) {
-        self.lan.port(self.node, |port| port.lanes.remove(&lane));
+        self.lan.port(self.node, |port| {
+            port.headers.remove(&lane);
+            port.lanes.remove(&lane)
+        });
     }
 
     fn send(
         &mut self,
         _: LaneId,
+        carrier: Carrier,
         source: IpAddr,
         destination: IpAddr,
         message: &[u8],
@@ -262,12 +298,14 @@ impl Transport for FakeTransport {
             node: self.node,
             at,
             destination,
+            carrier,
             message: message.clone(),
         });
         let packet = Packet {
             source,
             destination,
             ttl: 255,
+            carrier,
             message,
             overflows: None,
         };
@@ -301,6 +339,7 @@ impl Transport for FakeTransport {
             source: packet.source,
             destination: packet.destination,
             ttl: packet.ttl,
+            carrier: packet.carrier,
             message: &packet.message,
             overflows: packet.overflows,
         }))

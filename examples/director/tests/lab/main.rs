@@ -2,6 +2,7 @@
 //!
 //! Needs root (`cargo xtask test` arranges it) and Debian's `iproute2` and `keepalived`; without them it fails and says so.
 
+mod authentication;
 mod crash;
 mod doctor;
 mod drift;

@@ -83,12 +83,29 @@ macro_rules! lives {
 
 lives! {
     V2: v2_director_is_better, v2_keepalived_is_better;
+    V2Header: v2_header_director_is_better, v2_header_keepalived_is_better;
     V2Password: v2_password_director_is_better, v2_password_keepalived_is_better;
     V2Unicast: v2_unicast_director_is_better, v2_unicast_keepalived_is_better;
     V3: v3_director_is_better, v3_keepalived_is_better;
     V3Unicast: v3_unicast_director_is_better, v3_unicast_keepalived_is_better;
     V3Ipv6: v3_ipv6_director_is_better, v3_ipv6_keepalived_is_better;
     V3Ipv6Unicast: v3_ipv6_unicast_director_is_better, v3_ipv6_unicast_keepalived_is_better;
+}
+
+/// Against a keepalived that covers another part of the IP header in unicast.
+#[test]
+fn v2_header_unicast_director_is_better() -> Result {
+    life_of_a_pair(
+        Form::V2HeaderUnicast,
+        Program::Director,
+        Program::Keepalived,
+    )
+}
+
+/// No keepalived of Debian signs yet.
+#[test]
+fn two_directors_live_the_same_life_signed() -> Result {
+    life_of_a_pair(Form::V3Ipv6Signed, Program::Director, Program::Director)
 }
 
 #[test]

@@ -21,33 +21,50 @@ pub(crate) const GRANULARITY: Duration = Duration::from_millis(1250);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     V2,
+    V2Header,
+    V2HeaderUnicast,
     V2Password,
     V2Unicast,
     V3,
     V3Unicast,
     V3Ipv6,
+    V3Ipv6Signed,
     V3Ipv6Unicast,
 }
 
 impl Form {
     const fn is_v6(self) -> bool {
-        matches!(self, Self::V3Ipv6 | Self::V3Ipv6Unicast)
+        matches!(
+            self,
+            Self::V3Ipv6 | Self::V3Ipv6Signed | Self::V3Ipv6Unicast
+        )
     }
 
     const fn is_unicast(self) -> bool {
         matches!(
             self,
-            Self::V2Unicast | Self::V3Unicast | Self::V3Ipv6Unicast
+            Self::V2HeaderUnicast | Self::V2Unicast | Self::V3Unicast | Self::V3Ipv6Unicast
         )
     }
 
     const fn version(self) -> u8 {
         match self {
-            Self::V2 | Self::V2Password | Self::V2Unicast => 2,
-            Self::V3 | Self::V3Unicast | Self::V3Ipv6 | Self::V3Ipv6Unicast => 3,
+            Self::V2
+            | Self::V2Header
+            | Self::V2HeaderUnicast
+            | Self::V2Password
+            | Self::V2Unicast => 2,
+            Self::V3
+            | Self::V3Unicast
+            | Self::V3Ipv6
+            | Self::V3Ipv6Signed
+            | Self::V3Ipv6Unicast => 3,
         }
     }
 }
+
+/// Where the key is, on each router.
+const KEY_FILE: &str = "/run/vrrp.key";
 
 /// One virtual router, as each of the programs is to be configured with it.
 #[derive(Debug, Clone)]
@@ -58,6 +75,8 @@ pub(crate) struct Router {
     pub(crate) interval: Duration,
     pub(crate) addresses: Vec<IpNet>,
     pub(crate) nopreempt: bool,
+    /// For the forms that have one; at least 32 bytes for a signature.
+    pub(crate) key: &'static str,
 }
 
 impl Router {
@@ -79,6 +98,20 @@ impl Router {
             interval,
             addresses,
             nopreempt: false,
+            key: match form {
+                Form::V3Ipv6Signed => {
+                    "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+                }
+                Form::V2
+                | Form::V2Header
+                | Form::V2HeaderUnicast
+                | Form::V2Password
+                | Form::V2Unicast
+                | Form::V3
+                | Form::V3Unicast
+                | Form::V3Ipv6
+                | Form::V3Ipv6Unicast => "s3cret12",
+            },
         }
     }
 
@@ -95,6 +128,11 @@ impl Router {
     pub(crate) fn vrid(mut self, vrid: u8, addresses: Vec<IpNet>) -> Self {
         self.vrid = vrid;
         self.addresses = addresses;
+        self
+    }
+
+    pub(crate) fn key(mut self, key: &'static str) -> Self {
+        self.key = key;
         self
     }
 
@@ -140,8 +178,21 @@ impl Router {
             addresses.join(", "),
             !self.nopreempt,
         );
-        if self.form == Form::V2Password {
-            toml += "authentication = { type = \"password\", password = \"s3cret12\" }\n";
+        let authentication = match self.form {
+            Form::V2Password => format!("{{ type = \"password\", password = \"{}\" }}", self.key),
+            Form::V2Header | Form::V2HeaderUnicast => {
+                format!("{{ type = \"ah\", key_file = \"{KEY_FILE}\" }}")
+            }
+            Form::V3Ipv6Signed => format!("{{ type = \"hmac\", key_file = \"{KEY_FILE}\" }}"),
+            Form::V2
+            | Form::V2Unicast
+            | Form::V3
+            | Form::V3Unicast
+            | Form::V3Ipv6
+            | Form::V3Ipv6Unicast => String::new(),
+        };
+        if !authentication.is_empty() {
+            toml += &format!("authentication = {authentication}\n");
         }
         if self.form.is_unicast() {
             let peers: Vec<_> = others
@@ -166,7 +217,10 @@ impl Router {
             instance = instance.nopreempt();
         }
         if self.form == Form::V2Password {
-            instance = instance.password("s3cret12");
+            instance = instance.password(self.key);
+        }
+        if matches!(self.form, Form::V2Header | Form::V2HeaderUnicast) {
+            instance = instance.header(self.key);
         }
         if self.form.is_unicast() {
             let peers: Vec<_> = others.iter().map(|other| self.address_of(*other)).collect();
@@ -277,6 +331,9 @@ impl Site {
         let others: Vec<u8> = (1..=count).filter(|other| *other != number).collect();
         Ok(match program {
             Program::Director => {
+                if let Some(router) = routers.first() {
+                    host.write(Path::new(KEY_FILE), &format!("{}\n", router.key))?;
+                }
                 let toml: Vec<_> = routers
                     .iter()
                     .map(|router| router.toml(number, &others))
