@@ -22,6 +22,7 @@ pub(super) struct Located {
     pub(super) interface: Option<String>,
     pub(super) vrid: Option<(Vrid, Range<usize>)>,
     pub(super) addresses: Vec<(IpNet, Range<usize>)>,
+    pub(super) is_owner: bool,
     /// The whole, if nothing is missing.
     pub(super) router: Option<VirtualRouter>,
 }
@@ -77,6 +78,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
         interface,
         vrid,
         addresses,
+        is_owner,
         router,
     }
 }
