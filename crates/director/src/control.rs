@@ -164,6 +164,7 @@ mod tests {
                 pid: 1,
                 uptime_ms: 2,
                 routers: Vec::new(),
+                sync_groups: Vec::new(),
                 site: None,
             }
         }

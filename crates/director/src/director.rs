@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use locum_vrrp::{Event, EventKind, Router, RouterConfig, RouterStatus, State};
+use locum_vrrp::{Event, EventKind, Group, Router, RouterConfig, RouterStatus, State};
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
@@ -25,7 +25,15 @@ pub(crate) struct Director {
     pub(crate) journal: Journal,
     /// The side that checks servers, if there are virtual services.
     pub(crate) checker: Option<Checker>,
-    members: OnceLock<Vec<Member>>,
+    joined: OnceLock<Joined>,
+}
+
+/// Everything that takes part.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    /// In the order of the configuration, those of sync groups too.
+    pub(crate) members: Vec<Member>,
+    pub(crate) groups: Vec<Group>,
 }
 
 /// One virtual router.
@@ -53,19 +61,19 @@ impl Director {
             started,
             journal: Journal::default(),
             checker,
-            members: OnceLock::new(),
+            joined: OnceLock::new(),
         }
     }
 
     /// The virtual routers; none before they may take part.
     pub(crate) fn members(&self) -> &[Member] {
-        self.members.get().map_or(&[], Vec::as_slice)
+        self.joined.get().map_or(&[], |joined| &joined.members)
     }
 
     /// From now on these take part.
-    pub(crate) fn join(&self, members: Vec<Member>) {
+    pub(crate) fn join(&self, joined: Joined) {
         // They join once, at the start.
-        let _ = self.members.set(members);
+        let _ = self.joined.set(joined);
         self.tell_masters();
     }
 
@@ -134,6 +142,10 @@ impl Report for Director {
                 &self.journal.chapter(&status.name),
             )
         });
+        let groups = self.joined.get().into_iter();
+        let groups = groups
+            .flat_map(|joined| &joined.groups)
+            .map(|group| report::sync_group(now, &group.status()));
         Status {
             schema: Status::SCHEMA,
             name: self.name.clone(),
@@ -141,6 +153,7 @@ impl Report for Director {
             pid: std::process::id(),
             uptime_ms: report::millis(now.saturating_duration_since(self.started)),
             routers: routers.collect(),
+            sync_groups: groups.collect(),
             site,
         }
     }

@@ -124,6 +124,10 @@ impl Chapter {
                 "{router}: somebody removed {address}, it was put back: {cure}"
             ));
         }
+        if let EventKind::GroupTransition { group, from, to } = kind {
+            let (from, to) = (StateName::from(*from), StateName::from(*to));
+            return Line::info(format!("sync group {group} is {to} now, it was {from}"));
+        }
         if matches!(kind, EventKind::AddressesReleased) {
             return Line::info(format!("{router} has released its addresses"));
         }

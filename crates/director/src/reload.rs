@@ -42,7 +42,7 @@ impl Reload {
         };
         if fixed(&config) != self.fixed {
             warn!(
-                "[director] or a virtual router has changed: that takes effect with the next start"
+                "[director], a virtual router or a sync group has changed: that takes effect with the next start"
             );
         }
         match checker {
@@ -57,5 +57,11 @@ impl Reload {
 }
 
 fn fixed(config: &Config) -> String {
-    format!("{:?} {:?}", config.director, config.virtual_routers)
+    let Config {
+        director,
+        virtual_routers,
+        sync_groups,
+        ..
+    } = config;
+    format!("{director:?} {virtual_routers:?} {sync_groups:?}")
 }

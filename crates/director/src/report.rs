@@ -1,12 +1,13 @@
 //! From what the library says of a router to what the program reports.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use locum_vrrp::{RouterConfig, RouterStatus, State};
+use locum_vrrp::{GroupStatus, RouterConfig, RouterStatus, State};
 
 use crate::journal::Chapter;
-use crate::status::{AddressReport, MasterReport, RouterReport};
+use crate::status::{AddressReport, MasterReport, RouterReport, SyncGroupReport};
 
 /// The report on a router, of its settings, its state and what its log remembers.
 pub(crate) fn router(
@@ -36,6 +37,18 @@ pub(crate) fn router(
             .collect(),
         faults: chapter.faulty.explain(status.faults, config),
         counters: counters(status),
+    }
+}
+
+/// The report on a sync group.
+pub(crate) fn sync_group(now: Instant, status: &GroupStatus) -> SyncGroupReport {
+    let names = |all: &[Arc<str>]| all.iter().map(ToString::to_string).collect();
+    SyncGroupReport {
+        name: status.name.to_string(),
+        members: names(&status.members),
+        state: status.state.into(),
+        state_for_ms: millis(now.saturating_duration_since(status.since)),
+        held_back_by: names(&status.held_back_by),
     }
 }
 

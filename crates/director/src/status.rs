@@ -28,6 +28,9 @@ pub struct Status {
     pub uptime_ms: u64,
     /// The virtual routers, in the order of the configuration; none before they may take part.
     pub routers: Vec<RouterReport>,
+    /// The sync groups, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sync_groups: Vec<SyncGroupReport>,
     /// The virtual services; absent without any, and while the checker side does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteReport>,
@@ -68,6 +71,22 @@ pub struct RouterReport {
     pub faults: Vec<FaultReport>,
     /// Counts since the start, by name.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// Virtual routers that are master together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SyncGroupReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The names of its virtual routers.
+    pub members: Vec<String>,
+    /// Where it is in its life: master if every member is.
+    pub state: StateName,
+    /// How long it has been there, in milliseconds.
+    pub state_for_ms: u64,
+    /// The members that keep it from being master: each follows a master, waits, or is in fault.
+    pub held_back_by: Vec<String>,
 }
 
 /// Where a virtual router is in its life.

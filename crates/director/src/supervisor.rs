@@ -1,11 +1,12 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
-use locum_vrrp::{AddError, Event, LinkFacts, Node, RouterStatus};
+use locum_vrrp::{AddError, Event, LinkFacts, Node, Router, RouterConfig, RouterStatus};
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
@@ -14,9 +15,9 @@ use tracing::{error, info, warn};
 use crate::capability::{self, CapabilityError};
 use crate::checker::{self, Checker};
 use crate::clock;
-use crate::config::{Config, VirtualRouter};
+use crate::config::{Config, SyncGroup, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
-use crate::director::{Director, Member, notify};
+use crate::director::{Director, Joined, Member, notify};
 use crate::journal::Journal;
 use crate::reload::Reload;
 use crate::sequence::Sequences;
@@ -39,8 +40,8 @@ pub enum RunError {
     /// There is no node.
     #[error("the virtual routers cannot be run")]
     Start(#[from] locum_vrrp::StartError),
-    /// A router was refused.
-    #[error("the virtual router {name} cannot be added")]
+    /// A router or a sync group was refused.
+    #[error("the virtual router or sync group {name} cannot be added")]
     Add {
         /// Which.
         name: String,
@@ -83,7 +84,7 @@ pub fn run(config: Config, path: &Path) -> Result<Ended, RunError> {
     ended
 }
 
-async fn supervise(config: Config, path: &Path) -> Result<Ended, RunError> {
+async fn supervise(mut config: Config, path: &Path) -> Result<Ended, RunError> {
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
     capability::check()?;
     let name = config.director.name.clone().unwrap_or_else(host_name);
@@ -98,10 +99,10 @@ async fn supervise(config: Config, path: &Path) -> Result<Ended, RunError> {
         named.router = sequences.carry_on(named.router);
         named
     };
-    let routers = config.virtual_routers.into_iter().map(carry_on).collect();
+    config.virtual_routers = config.virtual_routers.into_iter().map(carry_on).collect();
     let director = Arc::new(Director::new(name, clock::now(), checker));
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
-    let ended = take_part(&node, &director, routers, &mut signals, &reload).await;
+    let ended = take_part(&node, &director, &config, &mut signals, &reload).await;
     match ended {
         Ok(Ended::Gracefully) => info!("stopped"),
         Ok(Ended::AtOnce) => warn!(
@@ -122,7 +123,7 @@ async fn supervise(config: Config, path: &Path) -> Result<Ended, RunError> {
 async fn take_part(
     node: &Node,
     director: &Arc<Director>,
-    routers: Vec<VirtualRouter>,
+    config: &Config,
     signals: &mut Signals,
     reload: &Reload,
 ) -> Result<Ended, RunError> {
@@ -137,8 +138,8 @@ async fn take_part(
         signal = signals.next_end() => Some(signal),
     };
     if early.is_none() {
-        match add_all(node, routers).await {
-            Ok(members) => director.join(members),
+        match add_all(node, config).await {
+            Ok(joined) => director.join(joined),
             Err(error) => {
                 leave(node, director, &mut events).await;
                 return Err(error);
@@ -269,19 +270,37 @@ async fn start_node(config: &Config) -> Result<Node, RunError> {
     Ok(node)
 }
 
-async fn add_all(node: &Node, routers: Vec<VirtualRouter>) -> Result<Vec<Member>, RunError> {
-    let mut members = Vec::with_capacity(routers.len());
-    for VirtualRouter {
-        name,
-        router: config,
-    } in routers
-    {
-        match node.add(&name, config.clone()).await {
-            Ok(router) => members.push(Member::new(config, router)),
-            Err(source) => return Err(RunError::Add { name, source }),
-        }
+async fn add_all(node: &Node, config: &Config) -> Result<Joined, RunError> {
+    let failed = |name: &String| {
+        let name = name.clone();
+        |source| RunError::Add { name, source }
+    };
+    let configs: BTreeMap<&str, &RouterConfig> = config
+        .virtual_routers
+        .iter()
+        .map(|named| (named.name.as_str(), &named.router))
+        .collect();
+    let mut running: BTreeMap<Arc<str>, Router> = BTreeMap::new();
+    let mut groups = Vec::with_capacity(config.sync_groups.len());
+    for SyncGroup { name, members } in &config.sync_groups {
+        let members = members.iter().filter_map(|name| {
+            let name = name.as_str();
+            Some((name, (*configs.get(name)?).clone()))
+        });
+        let group = node.add_group(name, members).await.map_err(failed(name))?;
+        let routers = group.routers().iter();
+        running.extend(routers.map(|router| (router.name(), router.clone())));
+        groups.push(group);
     }
-    Ok(members)
+    let mut members = Vec::with_capacity(config.virtual_routers.len());
+    for VirtualRouter { name, router } in &config.virtual_routers {
+        let running = match running.remove(name.as_str()) {
+            Some(member) => member,
+            None => node.add(name, router.clone()).await.map_err(failed(name))?,
+        };
+        members.push(Member::new(router.clone(), running));
+    }
+    Ok(Joined { members, groups })
 }
 
 /// Writes down whom a router watches, for as long as it lives.

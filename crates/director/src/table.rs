@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::config::Style;
-use crate::status::{AddressReport, RouterReport, StateName, Status};
+use crate::status::{AddressReport, RouterReport, StateName, Status, SyncGroupReport};
 use crate::words::brief;
 
 /// A table of the routers, and below it what is wrong and what was counted.
@@ -48,7 +48,38 @@ fn routers(out: &mut String, status: &Status, style: Style) {
             _ => cell,
         }
     });
+    if !status.sync_groups.is_empty() {
+        out.push('\n');
+        sync_groups(out, status, style);
+    }
     details(out, status);
+}
+
+fn sync_groups(out: &mut String, status: &Status, style: Style) {
+    let header = ["SYNC GROUP", "STATE", "SINCE", "MEMBERS", "HELD BACK BY"];
+    let groups = &status.sync_groups;
+    let row = |group: &SyncGroupReport| {
+        let all = group.held_back_by.len() == group.members.len();
+        let held_back = if all || group.held_back_by.is_empty() {
+            "-".to_owned()
+        } else {
+            group.held_back_by.join(" ")
+        };
+        [
+            group.name.clone(),
+            group.state.to_string(),
+            brief(Duration::from_millis(group.state_for_ms)),
+            group.members.join(" "),
+            held_back,
+        ]
+    };
+    let rows: Vec<[String; 5]> = groups.iter().map(row).collect();
+    grid(out, header, &rows, |row, column, cell| {
+        match (groups.get(row), column, style) {
+            (Some(group), 1, Style::Terminal) => coloured(group.state, &cell),
+            _ => cell,
+        }
+    });
 }
 
 /// Rows below a header, each column as wide as its widest cell. `paint` may colour a cell, by row and column.
@@ -249,8 +280,46 @@ mod tests {
                 router("database", StateName::Backup, 1),
                 broken,
             ],
+            sync_groups: Vec::new(),
             site: None,
         }
+    }
+
+    fn with_groups() -> Status {
+        let group = |name: &str, state, held_back_by: &[&str]| SyncGroupReport {
+            name: name.to_owned(),
+            members: ["web", "mail"].map(str::to_owned).to_vec(),
+            state,
+            state_for_ms: 724_000,
+            held_back_by: held_back_by.iter().map(|&name| name.to_owned()).collect(),
+        };
+        Status {
+            sync_groups: vec![
+                group("site", StateName::Fault, &["mail"]),
+                group("inside", StateName::Master, &[]),
+                group("outside", StateName::Backup, &["web", "mail"]),
+            ],
+            ..status()
+        }
+    }
+
+    #[test]
+    fn the_table_has_the_sync_groups() {
+        let shown = render(&with_groups(), Style::Plain);
+        let groups: Vec<&str> = shown.lines().skip(7).take(4).collect();
+        insta::assert_snapshot!(groups.join("\n"));
+    }
+
+    #[test]
+    fn the_json_of_a_sync_group_is_stable() {
+        let json = serde_json::to_string_pretty(&with_groups().sync_groups[0]).unwrap();
+        insta::assert_snapshot!(json);
+        let back: SyncGroupReport = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, with_groups().sync_groups[0]);
+        // A status of a director that knows none is understood, and says nothing of them.
+        let json = serde_json::to_string(&status()).unwrap();
+        assert!(!json.contains("sync_groups"));
+        assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status());
     }
 
     #[test]

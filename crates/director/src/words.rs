@@ -50,6 +50,7 @@ pub(crate) const fn reason_word(reason: Reason) -> &'static str {
         Reason::LeaseLapsed => "lease-lapsed",
         Reason::Faulty(_) => "faulty",
         Reason::Recovered => "recovered",
+        Reason::GroupMember { .. } => "group-member",
         _ => "other",
     }
 }
@@ -86,6 +87,9 @@ pub(crate) fn reason(reason: Reason, master: Option<MasterSeen>, at: Instant) ->
         Reason::LeaseLapsed => "this process did not run for longer than the lease".to_owned(),
         Reason::Faulty(faults) => self::faults(faults),
         Reason::Recovered => "nothing is missing any more".to_owned(),
+        Reason::GroupMember { .. } => {
+            "another member of its sync group cannot be master".to_owned()
+        }
         // Reasons are only ever added: better a vague word than none.
         _ => "of another reason".to_owned(),
     }

@@ -376,3 +376,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn routers_of_a_sync_group_are_named_in_their_order() {
+    let router = |name: &str, vrid: u8| {
+        format!(
+            "[[virtual_router]]\nname = \"{name}\"\ninterface = \"eth0\"\nvrid = {vrid}\n\
+             addresses = [\"192.0.2.{vrid}/24\"]\n"
+        )
+    };
+    let group = "[[sync_group]]\nname = \"site\"\nmembers = [\"inside\", \"outside\"]\n";
+    // A section may stand before those it names.
+    let routers = ["outside", "inside", "alone"].into_iter().zip(51..);
+    let routers: String = routers.map(|(name, vrid)| router(name, vrid)).collect();
+    let config = load("site.toml", &format!("{group}{routers}")).expect("valid");
+    let [site] = &config.sync_groups[..] else {
+        panic!("one group: {:?}", config.sync_groups);
+    };
+    assert_eq!(site.name, "site");
+    assert_eq!(site.members, ["inside", "outside"]);
+    let config = load("alone.toml", &routers).expect("valid");
+    assert_eq!(config.sync_groups, []);
+}

@@ -5,8 +5,9 @@ mod holding;
 mod invariants;
 mod leaving;
 mod master;
+mod member;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -15,9 +16,12 @@ use std::time::Instant;
 
 use locum_vrrp_wire::{Priority, Version};
 
+pub(crate) use self::backup::ACQUIRE;
 use self::backup::Watch;
 use self::holding::Hold;
 use self::master::Reign;
+use self::member::Membership;
+pub(crate) use self::member::Place;
 use crate::config::Config;
 use crate::interface::{
     Action, Advert, Deadline, Effect, Faults, HoldId, Input, Link, Reason, Rejected, State, Stats,
@@ -35,6 +39,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub struct Election {
     config: Config,
     priority: Priority,
+    /// Its sync group, if it is in one.
+    membership: Option<Membership>,
     started: bool,
     state: State,
     faults: Faults,
@@ -70,6 +76,7 @@ impl Election {
     pub fn new(config: Config) -> Self {
         Self {
             priority: config.priority,
+            membership: None,
             started: false,
             state: State::Initialize,
             faults: Faults {
@@ -314,7 +321,7 @@ impl Election {
                 Timer::Advertise => self.advertise_due(now, deadline.at),
                 Timer::Announce => self.announce_due(now),
                 Timer::Renew => self.renew(now),
-                Timer::Leave => self.left(now),
+                Timer::Leave => self.leave_over(now),
                 Timer::Retry => self.retry(now),
             }
         }

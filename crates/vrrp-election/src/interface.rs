@@ -176,6 +176,11 @@ pub enum Reason {
     Faulty(Faults),
     /// Nothing is missing any more.
     Recovered,
+    /// Another member of its sync group cannot be Master.
+    GroupMember {
+        /// Which, by its place in the group.
+        member: usize,
+    },
 }
 
 /// What is missing for taking part in the election.
@@ -225,6 +230,9 @@ pub enum Rejected {
         /// What is configured.
         ours: AdvertInterval,
     },
+    /// The sync group has not got so many members.
+    #[error("the sync group has no such member")]
+    NoSuchMember,
     /// A running router's priority can be set from 1 to 254, and an owner's not at all.
     #[error("a priority can be changed to 1 to 254, and not at all for the address owner")]
     Priority,

@@ -3,11 +3,13 @@
 
 mod config;
 mod election;
+mod group;
 mod interface;
 mod timers;
 
 pub use self::config::{AnnounceSchedule, Config, ConfigError, LeasePolicy, Preempt};
 pub use self::election::{Election, MasterSeen};
+pub use self::group::{SyncGroup, SyncGroupError};
 pub use self::interface::{
     Action, Advert, Deadline, Effect, Faults, HoldId, Input, Link, Reason, Rejected, State, Stats,
     Timer, Tracking, Transition,

@@ -9,12 +9,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError};
 use crate::link::LinkFacts;
-use crate::status::{Event, RouterStatus};
+use crate::status::{Event, GroupStatus, RouterStatus};
 
 /// Names a router for as long as the node lives; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RouterId(pub(crate) u64);
 
+/// Names a sync group in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupId(pub(crate) u64);
+
+pub(crate) type AddedGroup = (Vec<Added>, watch::Receiver<GroupStatus>);
 pub(crate) type Added = (RouterId, watch::Receiver<RouterStatus>);
 
 #[derive(Debug)]
@@ -23,6 +28,11 @@ pub(crate) enum Command {
         name: Arc<str>,
         config: Box<RouterConfig>,
         reply: oneshot::Sender<Result<Added, AddError>>,
+    },
+    AddGroup {
+        name: Arc<str>,
+        members: Vec<(Arc<str>, RouterConfig)>,
+        reply: oneshot::Sender<Result<AddedGroup, AddError>>,
     },
     SetLink {
         interface: Arc<str>,

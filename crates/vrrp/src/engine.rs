@@ -5,6 +5,7 @@
 //! channels keep what was not taken.
 
 mod actions;
+mod groups;
 mod links;
 mod routers;
 
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::addresses::Report;
 use crate::clock;
 use crate::command::{Command, RouterId};
+use crate::group::Groups;
 use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
@@ -71,10 +73,11 @@ pub(crate) struct Engine<T> {
     ),
     lanes: BTreeMap<LaneId, Lane>,
     routers: BTreeMap<RouterId, Instance>,
+    groups: Groups,
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
     /// What failed while actions were carried out, on its way back into the election.
-    failed: Vec<Effect>,
+    failed: Vec<(RouterId, Effect)>,
     subscribers: Vec<mpsc::UnboundedSender<Event>>,
     /// Whoever waits for the node's end; `Some` once it has been told to shut down.
     shutdown: Option<Vec<oneshot::Sender<()>>>,
@@ -101,6 +104,7 @@ impl<T: Transport> Engine<T> {
             reports: mpsc::unbounded_channel(),
             lanes: BTreeMap::new(),
             routers: BTreeMap::new(),
+            groups: Groups::new(),
             links: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             failed: Vec::new(),
@@ -174,6 +178,7 @@ impl<T: Transport> Engine<T> {
                 transport,
                 lanes,
                 routers,
+                groups,
                 ..
             } = self;
             let Some(lane) = lanes.get_mut(&id) else {
@@ -214,7 +219,7 @@ impl<T: Transport> Engine<T> {
                 ..
             } = router;
             let Some(heard) = receiver.hear(clock::wall(), config, &datagram, dropped) else {
-                router.publish(lane.counters);
+                router.publish(groups, lane.counters);
                 continue;
             };
             if let Some(sequence) = heard.sequence {
@@ -250,6 +255,20 @@ impl<T: Transport> Engine<T> {
                 {
                     // Whoever asked gave up waiting, and nobody else could stop it.
                     self.stop(now, id, None);
+                }
+            }
+            Command::AddGroup {
+                name,
+                members,
+                reply,
+            } => {
+                let added = self.add_group(now, name, members);
+                let routers = added.as_ref().ok().map(|(routers, _)| routers);
+                let first = routers.and_then(|routers| Some(routers.first()?.0));
+                if reply.send(added).is_err()
+                    && let Some(first) = first
+                {
+                    self.stop(now, first, None);
                 }
             }
             Command::SetLink { interface, facts } => self.set_link(now, &interface, facts),

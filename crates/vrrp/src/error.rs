@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use locum_vrrp_election::Rejected;
+use locum_vrrp_election::{Rejected, SyncGroupError};
 use locum_vrrp_wire::Vrid;
 use thiserror::Error;
 
@@ -43,12 +43,18 @@ pub enum AddError {
         /// By whom.
         router: Arc<str>,
     },
+    /// Another sync group of this node has this name.
+    #[error("there is a sync group of the name {0:?} already")]
+    DuplicateGroup(Arc<str>),
     /// Another router of this node has this name.
     #[error("there is a router of the name {0:?} already")]
     DuplicateName(Arc<str>),
     /// The node has been shut down.
     #[error("the node has been shut down")]
     Stopped,
+    /// These routers cannot be kept together.
+    #[error(transparent)]
+    SyncGroup(SyncGroupError),
 }
 
 /// Why a running router could not be changed.

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::addresses::Wanted;
 use crate::config::RouterConfig;
+use crate::group::{Groups, Seat};
 use crate::packet::Packet;
 use crate::receive::Receiver;
 use crate::status::{AddressStatus, DropCounters, LinkCounters, RouterStatus};
@@ -20,7 +21,7 @@ pub(crate) struct Instance {
     pub(crate) name: Arc<str>,
     pub(crate) config: RouterConfig,
     pub(crate) lane: LaneId,
-    pub(crate) election: Election,
+    pub(crate) seat: Seat,
     /// What is in the engine's queue for it.
     pub(crate) deadline: Option<Instant>,
     /// What the election was last told.
@@ -54,8 +55,10 @@ impl Instance {
         interface: Arc<str>,
         config: RouterConfig,
         lane: LaneId,
+        seat: Seat,
         now: Instant,
     ) -> Self {
+        // What any election is like at first.
         let election = Election::new(config.election().clone());
         let status = RouterStatus {
             name: Arc::clone(&name),
@@ -90,7 +93,7 @@ impl Instance {
             name,
             config,
             lane,
-            election,
+            seat,
             deadline: None,
             link: Link::Down,
             source: None,
@@ -104,12 +107,12 @@ impl Instance {
     }
 
     /// Publishes what changed. Counters are updated in silence.
-    pub(crate) fn publish(&self, link: LinkCounters) {
+    pub(crate) fn publish(&self, groups: &Groups, link: LinkCounters) {
+        let Some(election) = self.seat.election(groups) else {
+            return;
+        };
         let Self {
-            election,
-            source,
-            dropped,
-            ..
+            source, dropped, ..
         } = self;
         self.status.send_if_modified(|status| {
             status.stats = *election.stats();

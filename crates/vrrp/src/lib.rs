@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod engine;
 mod error;
+mod group;
 mod instance;
 mod lane;
 mod link;
@@ -27,9 +28,11 @@ mod transport;
 pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
 pub use self::error::{AddError, ChangeError, StartError};
 pub use self::link::LinkFacts;
-pub use self::node::{Node, Router};
+pub use self::node::{Group, Node, Router};
 pub use self::security::SequenceKeeper;
-pub use self::status::{AddressStatus, DropCounters, Event, EventKind, LinkCounters, RouterStatus};
+pub use self::status::{
+    AddressStatus, DropCounters, Event, EventKind, GroupStatus, LinkCounters, RouterStatus,
+};
 
 pub use locum_vip as vip;
 pub use locum_vrrp_election as election;

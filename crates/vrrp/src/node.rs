@@ -7,11 +7,11 @@ use locum_vrrp_election::Tracking;
 use locum_vrrp_wire::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::command::{Command, RouterId};
+use crate::command::{Added, Command, RouterId};
 use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError, StartError};
 use crate::link::LinkFacts;
-use crate::status::{Event, RouterStatus};
+use crate::status::{Event, GroupStatus, RouterStatus};
 use crate::thread;
 
 /// The virtual routers of this machine, or of one network namespace. A handle: clones are the same node.
@@ -61,12 +61,46 @@ impl Node {
             reply,
         };
         self.commands.send(command).map_err(|_| AddError::Stopped)?;
-        let (id, status) = answer.await.map_err(|_| AddError::Stopped)??;
-        Ok(Router {
+        let added = answer.await.map_err(|_| AddError::Stopped)??;
+        Ok(self.router(added))
+    }
+
+    /// Adds virtual routers of which this machine is Master of all or of none, and starts them: see
+    /// [`SyncGroup`](locum_vrrp_election::SyncGroup). Their order should be the same on all machines. Names of
+    /// groups are unique among groups; dropping the returned handle stops nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`]; the node is as before.
+    pub async fn add_group(
+        &self,
+        name: &str,
+        members: impl IntoIterator<Item = (&str, RouterConfig)>,
+    ) -> Result<Group, AddError> {
+        let (reply, answer) = oneshot::channel();
+        let members = members.into_iter();
+        let command = Command::AddGroup {
+            name: name.into(),
+            members: members
+                .map(|(name, config)| (name.into(), config))
+                .collect(),
+            reply,
+        };
+        self.commands.send(command).map_err(|_| AddError::Stopped)?;
+        let (routers, status) = answer.await.map_err(|_| AddError::Stopped)??;
+        let routers = routers.into_iter().map(|added| self.router(added));
+        Ok(Group {
+            routers: routers.collect(),
+            status,
+        })
+    }
+
+    fn router(&self, (id, status): Added) -> Router {
+        Router {
             id,
             status,
             commands: self.commands.clone(),
-        })
+        }
     }
 
     /// Tells what the interface is like now; `None` if there is no such interface. Facts of interfaces that no
@@ -156,7 +190,7 @@ impl Router {
         answer.await.map_err(|_| ChangeError::Stopped)?
     }
 
-    /// Stops it and forgets it. A Master says so, answers for the addresses until its successor does, and then
+    /// Stops it and forgets it, and if it is in a sync group all other members of that with it. A Master says so, answers for the addresses until its successor does, and then
     /// releases them. Returns when that is done, or after 6 s; whatever could not be released then ends with its
     /// lease.
     pub async fn stop(&self) {
@@ -171,5 +205,56 @@ impl Router {
         self.commands
             .send(command)
             .map_err(|_| ChangeError::Stopped)
+    }
+}
+
+/// A running sync group. A handle: clones are the same group, dropping it does not stop it.
+#[derive(Debug, Clone)]
+pub struct Group {
+    routers: Vec<Router>,
+    status: watch::Receiver<GroupStatus>,
+}
+
+impl Group {
+    /// The name it was added by.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.status.borrow().name)
+    }
+
+    /// Its routers, in the order they were given in.
+    #[must_use]
+    pub fn routers(&self) -> &[Router] {
+        &self.routers
+    }
+
+    /// What it is doing now. After its end, what it did last.
+    #[must_use]
+    pub fn status(&self) -> GroupStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Its status, to be waited on; it ends with the group.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<GroupStatus> {
+        self.status.clone()
+    }
+
+    /// Stops all of its routers as [`Router::stop`] does, and forgets it. None releases its addresses before all of
+    /// them have been succeeded, or nobody took over in time.
+    pub async fn stop(&self) {
+        let mut waiting = Vec::new();
+        for router in &self.routers {
+            let (reply, done) = oneshot::channel();
+            // An error means that it has ended already.
+            let _ = router.send(Command::Stop {
+                id: router.id,
+                reply,
+            });
+            waiting.push(done);
+        }
+        for done in waiting {
+            let _ = done.await;
+        }
     }
 }

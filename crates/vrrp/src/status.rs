@@ -62,6 +62,22 @@ impl RouterStatus {
     }
 }
 
+/// A sync group as it is now. Cheap to clone.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GroupStatus {
+    /// The name it was added by.
+    pub name: Arc<str>,
+    /// The names of its routers, in their order.
+    pub members: Arc<[Arc<str>]>,
+    /// Where it is in its life: Master if every member is.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// The members that keep it from being Master: each hears a better Master, waits, or lacks something.
+    pub held_back_by: Arc<[Arc<str>]>,
+}
+
 /// One virtual address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -185,6 +201,15 @@ pub struct Event {
 pub enum EventKind {
     /// The state changed.
     Transition(Transition),
+    /// The state of its sync group changed, of which it was the member that made it so.
+    GroupTransition {
+        /// The group's name.
+        group: Arc<str>,
+        /// The state before.
+        from: State,
+        /// The state now.
+        to: State,
+    },
     /// All addresses are on the interface.
     AddressesHeld,
     /// The addresses have been taken off the interface.
@@ -228,6 +253,9 @@ impl fmt::Display for EventKind {
                 from, to, reason, ..
             }) => {
                 write!(f, "{from:?} to {to:?}: {reason:?}")
+            }
+            Self::GroupTransition { group, from, to } => {
+                write!(f, "sync group {group}: {from:?} to {to:?}")
             }
             Self::AddressesHeld => f.write_str("holds the addresses"),
             Self::AddressesReleased => f.write_str("has released the addresses"),

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod election;
+mod groups;
 mod lan;
 mod lifecycle;
 mod receive;

@@ -78,6 +78,7 @@ fn contents(config: &Config) -> String {
     let servers = services.iter().map(|service| service.servers.len()).sum();
     let parts = [
         counted(config.virtual_routers.len(), "virtual router"),
+        counted(config.sync_groups.len(), "sync group"),
         counted(services.len(), "virtual service"),
     ];
     let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -147,6 +148,15 @@ mod tests {
         };
         assert_eq!(counted(router), "1 virtual router");
         assert_eq!(counted(sorry), "1 virtual service");
+        let other = router
+            .replace("web", "mail")
+            .replace("51", "52")
+            .replace(".10/", ".11/");
+        let group = "[[sync_group]]\nname = \"site\"\nmembers = [\"web\", \"mail\"]\n";
+        assert_eq!(
+            counted(&format!("{router}{other}{group}")),
+            "2 virtual routers, 1 sync group"
+        );
         assert_eq!(
             counted(&format!("{router}{service}{sorry}")),
             "1 virtual router, 2 virtual services with 2 servers"

@@ -53,7 +53,7 @@ impl<K: Ord> Unique<K> {
     }
 }
 
-fn names<'n>(
+pub(super) fn names<'n>(
     what: &str,
     names: impl Iterator<Item = &'n (String, Range<usize>)>,
     report: &mut Report,
@@ -112,16 +112,7 @@ fn synchronised(
     let known: BTreeSet<&str> = names.iter().copied().collect();
     for (name, span) in sync.routers.iter().flatten() {
         if !known.contains(name.as_str()) {
-            let label = match suggest::nearest(name, &names) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "none is called so".to_owned(),
-            };
-            report.add(
-                Diagnostic::new(format!("there is no virtual router \"{name}\""))
-                    .at(span.clone())
-                    .label(label)
-                    .help(format!("the virtual routers are {}", suggest::list(&names))),
-            );
+            report.add(no_such_router(name, span, &names));
         }
     }
     if routers.is_empty() && sync.routers.is_none() {
@@ -141,6 +132,17 @@ fn synchronised(
                 .help("remove `sync`, or use servers of the services' families"),
         );
     }
+}
+
+pub(super) fn no_such_router(name: &str, span: &Range<usize>, names: &[&str]) -> Diagnostic {
+    let label = match suggest::nearest(name, names) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => "none is called so".to_owned(),
+    };
+    Diagnostic::new(format!("there is no virtual router \"{name}\""))
+        .at(span.clone())
+        .label(label)
+        .help(format!("the virtual routers are {}", suggest::list(names)))
 }
 
 fn identities(routers: &[Located], report: &mut Report) {

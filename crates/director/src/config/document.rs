@@ -9,7 +9,9 @@ use crate::site::Site;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::section::{Entry, Report, Section};
-use super::{Config, VirtualRouter, crosscheck, director, ipvs, service, virtual_router};
+use super::{
+    Config, VirtualRouter, crosscheck, director, ipvs, service, sync_group, virtual_router,
+};
 
 /// Gives the content of a file that the configuration refers to.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -43,6 +45,11 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
         .into_iter()
         .map(|section| virtual_router::read(section, file, &mut report))
         .collect();
+    let groups = sections(&mut top, "sync_group", "[[sync_group]]", &mut report);
+    let groups: Vec<sync_group::Located> = groups
+        .into_iter()
+        .map(|section| sync_group::read(section, &mut report))
+        .collect();
     let services = sections(
         &mut top,
         "virtual_service",
@@ -54,9 +61,9 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
         .into_iter()
         .map(|section| service::read(section, &mut shared, &mut report))
         .collect();
-    refuse_later_sections(&mut top, &mut report);
     top.finish(&mut report);
     crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
+    sync_group::check(&groups, &routers, &mut report);
     if routers.is_empty() && services.is_empty() && report.0.is_empty() {
         report.add(nothing_to_do());
     }
@@ -86,17 +93,15 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
         virtual_routers,
         warnings: Diagnostics::warnings(name, text, Vec::new()),
         secrets,
+        sync_groups: groups
+            .into_iter()
+            .filter_map(sync_group::Located::group)
+            .collect(),
         site: Site {
             ipvs,
             services: services.collect(),
         },
     })
-}
-
-fn refuse_later_sections(top: &mut Section<'_>, report: &mut Report) {
-    let label = "not in this version";
-    let sync = "remove it: the routers of this version fail over one by one";
-    top.refuse("sync_group", label, sync, report);
 }
 
 /// The tables of an array at the top level.

@@ -35,6 +35,7 @@ mod service;
 mod service_address;
 mod source;
 mod suggest;
+mod sync_group;
 mod value;
 mod virtual_router;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub director: Director,
     /// What it takes part in, in the order of the file; none only if there are virtual services.
     pub virtual_routers: Vec<VirtualRouter>,
+    /// Which of them are master together or not at all.
+    pub sync_groups: Vec<SyncGroup>,
     /// The virtual services.
     pub site: Site,
     /// What is not wrong, but not well either: to be told, and no reason not to start.
@@ -104,6 +107,16 @@ pub struct VirtualRouter {
     pub name: String,
     /// Everything else.
     pub router: RouterConfig,
+}
+
+/// A section `[[sync_group]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SyncGroup {
+    /// What it is called in logs and status; unique.
+    pub name: String,
+    /// The names of its virtual routers, two at least, each in no other group.
+    pub members: Vec<String>,
 }
 
 /// Reads the configuration `text`; `name` is what the file is called in messages, and `read` gives the content of

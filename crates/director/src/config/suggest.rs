@@ -45,6 +45,7 @@ fn router_word(word: &str) -> Option<&'static str> {
         "virtual_ipaddress" => "`addresses`, as in addresses = [\"192.0.2.10/24\"]",
         "virtual_router_id" => "`vrid`",
         "vrrp_instance" => "`name`",
+        "vrrp_sync_group" => "[[sync_group]]",
         "vrrp_version" => "`version`",
         _ => return None,
     })

@@ -23,6 +23,7 @@ pub(super) struct Located {
     pub(super) vrid: Option<(Vrid, Range<usize>)>,
     pub(super) addresses: Vec<(IpNet, Range<usize>)>,
     pub(super) secrets: Vec<SecretFile>,
+    pub(super) is_owner: bool,
     /// The whole, if nothing is missing.
     pub(super) router: Option<VirtualRouter>,
 }
@@ -86,6 +87,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
         vrid,
         addresses,
         secrets,
+        is_owner,
         router,
     }
 }

@@ -10,7 +10,7 @@ use crate::config::{Config, Preempt};
 use crate::interface::{Advert, Reason, State, Timer};
 
 /// How long a preemptor waits for its addresses before it advertises all the same.
-const ACQUIRE: Duration = Duration::from_millis(20);
+pub(crate) const ACQUIRE: Duration = Duration::from_millis(20);
 
 /// A deadline served later than this was missed because the process did not run.
 const PUNCTUAL: Duration = Duration::from_millis(1);
@@ -20,11 +20,11 @@ const PUNCTUAL: Duration = Duration::from_millis(1);
 pub(super) struct Watch {
     pub(super) master: Option<MasterSeen>,
     /// `Master_Adver_Interval` (RFC 9568 §6.1).
-    interval: Duration,
+    pub(super) interval: Duration,
     /// When the wait that ends with [`Timer::MasterDown`] began.
     since: Option<Instant>,
     /// The Master said that it stops.
-    stopped: bool,
+    pub(super) stopped: bool,
     /// When a lesser Master was last heard that does not keep us from taking over.
     lesser: Option<Instant>,
     /// A deadline far too late was answered by listening once more.
@@ -85,6 +85,7 @@ impl Election {
             self.watch.lesser = None;
             self.accept(now, advert);
         } else {
+            let is_news = !self.hears_lesser(now);
             self.watch.lesser = Some(now);
             match self.preempt() {
                 Preempt::Allow { delay } if delay.is_zero() => {
@@ -92,6 +93,10 @@ impl Election {
                     if !self.living_master(now).is_some_and(better) {
                         self.watch.master = Some(seen(now, advert));
                     }
+                }
+                Preempt::Allow { .. } if self.is_ready() && !is_news => {
+                    // The delay is over, and only the rest of the sync group is waited for.
+                    self.watch.master = Some(seen(now, advert));
                 }
                 Preempt::Allow { delay } => {
                     if !self.timers.is_set(Timer::PreemptDelay) {
@@ -167,14 +172,17 @@ impl Election {
                 self.watch.master = better;
             }
             (State::Backup, better) => {
+                let was_ready = self.is_ready();
+                let mut watches_anew = false;
                 if let Some(master) = better
                     && self.watch.lesser.take().is_some()
                 {
+                    watches_anew = true;
                     self.timers.stop(Timer::PreemptDelay);
                     self.watch.stopped = false;
                     self.watch.since = self.watch.since.max(Some(master.at));
                 }
-                if !self.watch.listened {
+                if watches_anew || !(self.watch.listened || was_ready) {
                     self.watch_again();
                 }
             }
@@ -208,6 +216,13 @@ impl Election {
                 .set(Timer::MasterDown, now + late.min(self.watch.interval));
             return;
         }
+        if !self.is_member() {
+            self.rise(now);
+        }
+    }
+
+    /// Nothing keeps it from being Master any more.
+    pub(super) fn rise(&mut self, now: Instant) {
         if self.hears_lesser(now) {
             self.take_over(now);
         } else if self.watch.stopped {
@@ -218,7 +233,12 @@ impl Election {
     }
 
     pub(super) fn preempt_delay_over(&mut self, now: Instant) {
-        if self.hears_lesser(now) {
+        if !self.hears_lesser(now) {
+            return;
+        }
+        if self.is_member() {
+            self.timers.stop(Timer::MasterDown);
+        } else {
             self.take_over(now);
         }
     }

@@ -63,8 +63,11 @@ impl Election {
         let only = |state| (self.state == state, self.state == state);
         let in_state = |state| (false, self.state == state);
         match timer {
+            // A member whose wait is over waits for the rest of its group.
+            Timer::MasterDown if self.is_member() => in_state(State::Backup),
             Timer::MasterDown => only(State::Backup),
             Timer::Acquire => only(State::Preempting),
+            Timer::Leave if self.is_member() => in_state(State::Leaving),
             Timer::Leave => only(State::Leaving),
             Timer::Advertise => {
                 let master = self.state == State::Master;

@@ -17,15 +17,18 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_s
 
 impl Election {
     pub(super) fn leave(&mut self, now: Instant, reason: Reason) {
+        self.leave_within(now, self.longest_leave(), reason);
+    }
+
+    /// Waits for a successor for as long as `wait`.
+    pub(super) fn leave_within(&mut self, now: Instant, wait: Duration, reason: Reason) {
         for timer in [Timer::Announce, Timer::Advertise] {
             self.timers.stop(timer);
         }
         self.say_goodbye();
         let interval = self.config.interval.duration();
-        let wait = interval * 2 + self.skew(Priority::MIN);
         self.timers.set(Timer::Advertise, now + interval);
-        self.timers
-            .set(Timer::Leave, now + wait.clamp(WAIT.0, WAIT.1));
+        self.timers.set(Timer::Leave, now + wait);
         self.transition(State::Leaving, reason);
     }
 
@@ -44,6 +47,21 @@ impl Election {
             self.timers.stop(Timer::Advertise);
             self.timers.set(Timer::Leave, now + self.linger());
         }
+    }
+
+    /// How long it takes until the slowest successor has heard the goodbye, were it the second one, and taken over.
+    pub(super) fn own_leave(&self) -> Duration {
+        self.wait_for(2)
+    }
+
+    /// How long it takes until the slowest successor has given up a Master that was cut off without a goodbye.
+    pub(super) fn own_silence(&self) -> Duration {
+        self.wait_for(u32::from(self.config.missed_adverts.get()))
+    }
+
+    fn wait_for(&self, intervals: u32) -> Duration {
+        let wait = self.config.interval.duration() * intervals + self.skew(Priority::MIN);
+        wait.clamp(WAIT.0, WAIT.1)
     }
 
     /// The wait is over, or there is nothing to wait for.

@@ -29,6 +29,8 @@ pub(super) struct Reign {
     announced: Option<Instant>,
     /// When a rival was last answered by an advertisement out of turn.
     answered: Option<Instant>,
+    /// When somebody more important was heard, and left to step back first.
+    pub(super) outranked: Option<Instant>,
     /// Advertisements in a row that could not be sent, and whether the last one is among them.
     unsent: u8,
     last_unsent: bool,
@@ -61,7 +63,9 @@ impl Election {
             self.answer(now);
             self.announce_round(now);
         } else if self.is_outranked_by(advert) {
-            self.yield_to(now, advert);
+            if !self.stands(now) {
+                self.yield_to(now, advert);
+            }
         } else {
             self.stats.lesser_masters_heard += 1;
             self.answer(now);

@@ -11,5 +11,5 @@ mod priority;
 mod properties;
 mod rivals;
 mod simulation;
-mod support;
+pub(crate) mod support;
 mod transition_table;

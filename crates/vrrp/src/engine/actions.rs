@@ -12,6 +12,7 @@ use super::{Due, Engine};
 use crate::addresses::{Hold, Report, ReportKind, Results};
 use crate::clock;
 use crate::command::RouterId;
+use crate::group::Seat;
 use crate::instance::Instance;
 use crate::status::EventKind;
 use crate::transport::{LaneId, Transport};
@@ -25,35 +26,61 @@ impl<T: Transport> Engine<T> {
         input: Input,
     ) -> Result<(), Rejected> {
         let result = self.feed_once(now, id, input);
-        // An election that cannot send goes into fault after some attempts, so that this ends.
-        while let Some(effect) = self.failed.pop() {
+        self.feed_failures(now);
+        self.fed(now, id);
+        result
+    }
+
+    /// An election that cannot send goes into fault after some attempts, so that this ends.
+    pub(super) fn feed_failures(&mut self, now: Instant) {
+        while let Some((id, effect)) = self.failed.pop() {
             // An effect is never refused.
             let _ = self.feed_once(now, id, Input::Effect(effect));
         }
+    }
+
+    /// What a router is to be woken for, and what it tells, after its election changed; and its group with it.
+    fn fed(&mut self, now: Instant, id: RouterId) {
+        match self.routers.get(&id).and_then(|router| router.seat.group()) {
+            Some(group) => self.group_fed(now, group, id),
+            None => self.refresh(id),
+        }
+    }
+
+    pub(super) fn refresh(&mut self, id: RouterId) {
         self.reschedule(id);
         if let Some(router) = self.routers.get(&id) {
             let counters = self.lanes.get(&router.lane).map(|lane| lane.counters);
-            router.publish(counters.unwrap_or_default());
+            router.publish(&self.groups, counters.unwrap_or_default());
         }
-        result
     }
 
     fn feed_once(&mut self, now: Instant, id: RouterId, input: Input) -> Result<(), Rejected> {
         let Some(router) = self.routers.get_mut(&id) else {
             return Ok(());
         };
-        let result = router.election.handle(now, input);
-        while let Some(action) = self
-            .routers
-            .get_mut(&id)
-            .and_then(|router| router.election.poll_action())
-        {
-            self.carry_out(now, id, action);
+        match &mut router.seat {
+            Seat::Alone(election) => {
+                let result = election.handle(now, input);
+                while let Some(action) = self.routers.get_mut(&id).and_then(next_action) {
+                    self.carry_out(now, id, action);
+                }
+                result
+            }
+            Seat::Member { group, place } => {
+                let (group, place) = (*group, *place);
+                let elections = self
+                    .groups
+                    .get_mut(&group)
+                    .map(|group| &mut group.elections);
+                let result = elections.map_or(Ok(()), |group| group.handle(now, place, input));
+                self.carry_out_group(now, group);
+                result
+            }
         }
-        result
     }
 
-    fn carry_out(&mut self, now: Instant, id: RouterId, action: Action) {
+    pub(super) fn carry_out(&mut self, now: Instant, id: RouterId, action: Action) {
         let Some(router) = self.routers.get_mut(&id) else {
             return;
         };
@@ -62,7 +89,7 @@ impl<T: Transport> Engine<T> {
                 let sent = advertise(&mut self.transport, router, priority, clock::wall());
                 let failed_before = std::mem::replace(&mut router.said.send_failed, sent.is_err());
                 if let Err(error) = sent {
-                    self.failed.push(Effect::NotSent);
+                    self.failed.push((id, Effect::NotSent));
                     if !failed_before {
                         self.say(now, id, EventKind::SendFailed(Arc::new(error)));
                     }
@@ -75,7 +102,7 @@ impl<T: Transport> Engine<T> {
                     .send_modify(|wanted| wanted.hold = Some(Hold { id: hold, until }));
                 if router.wanted.is_closed() {
                     // The address task is gone, which takes a driver that panics.
-                    self.failed.push(Effect::HoldFailed(hold));
+                    self.failed.push((id, Effect::HoldFailed(hold)));
                 }
             }
             Action::Release => router.wanted.send_modify(|wanted| {
@@ -94,7 +121,8 @@ impl<T: Transport> Engine<T> {
         let Some(router) = self.routers.get_mut(&id) else {
             return;
         };
-        let next = router.election.poll_timeout().map(|deadline| deadline.at);
+        let election = router.seat.election(&self.groups);
+        let next = election.and_then(|election| Some(election.poll_timeout()?.at));
         if router.deadline == next {
             return;
         }
@@ -217,7 +245,8 @@ impl<T: Transport> Engine<T> {
                 }
             }
             None => {
-                router.holding = router.election.holds().is_some();
+                let election = router.seat.election(&self.groups);
+                router.holding = election.is_some_and(|election| election.holds().is_some());
                 router.set_held(|_| false);
                 if changed {
                     self.say(now, id, EventKind::AddressesReleased);
@@ -232,6 +261,13 @@ impl<T: Transport> Engine<T> {
             lane.open = None;
             lane.header_open = false;
         }
+    }
+}
+
+fn next_action(router: &mut Instance) -> Option<Action> {
+    match &mut router.seat {
+        Seat::Alone(election) => election.poll_action(),
+        Seat::Member { .. } => None,
     }
 }
 

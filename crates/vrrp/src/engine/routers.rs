@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use locum_vip::Foreign;
-use locum_vrrp_election::{Input, State};
+use locum_vrrp_election::{Election, Input, State};
 use tokio::sync::oneshot;
 
 use super::{Due, Engine, STOP_BOUND};
@@ -12,6 +12,7 @@ use crate::addresses::AddressTask;
 use crate::command::{Added, RouterId};
 use crate::config::{Family, RouterConfig};
 use crate::error::{AddError, ChangeError};
+use crate::group::Seat;
 use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::transport::{LaneId, Transport};
@@ -23,35 +24,54 @@ impl<T: Transport> Engine<T> {
         name: Arc<str>,
         config: RouterConfig,
     ) -> Result<Added, AddError> {
+        self.may_add(&name, &config)?;
+        let election = Election::new(config.election().clone());
+        let added = self.insert(now, name, config, Seat::Alone(Box::new(election)));
+        // A start is never refused.
+        let _ = self.feed(now, added.0, Input::Startup);
+        Ok(added)
+    }
+
+    pub(super) fn may_add(&self, name: &Arc<str>, config: &RouterConfig) -> Result<(), AddError> {
         if self.shutdown.is_some() {
             return Err(AddError::Stopped);
         }
-        if self.routers.values().any(|router| router.name == name) {
-            return Err(AddError::DuplicateName(name));
+        if self.routers.values().any(|router| router.name == *name) {
+            return Err(AddError::DuplicateName(Arc::clone(name)));
         }
-        let lane_id = self.lane(config.interface(), config.family());
-        let vrid = config.vrid();
-        let Some(lane) = self.lanes.get_mut(&lane_id) else {
-            return Err(AddError::Stopped);
-        };
-        let interface = Arc::clone(&lane.interface);
-        if let Some(other) = lane
-            .router(vrid.get())
-            .and_then(|other| self.routers.get(&other))
-        {
-            let router = Arc::clone(&other.name);
-            let family = config.family();
-            return Err(AddError::DuplicateVrid {
+        let (vrid, family) = (config.vrid(), config.family());
+        let lane = self.known_lane(config.interface(), family);
+        let taken = lane.and_then(|id| self.lanes.get(&id)?.router(vrid.get()));
+        match taken.and_then(|other| self.routers.get(&other)) {
+            Some(other) => Err(AddError::DuplicateVrid {
                 vrid,
-                interface,
+                interface: config.interface().into(),
                 family,
-                router,
-            });
+                router: Arc::clone(&other.name),
+            }),
+            None => Ok(()),
         }
+    }
+
+    /// Takes in what may be added. It is not started yet.
+    pub(super) fn insert(
+        &mut self,
+        now: Instant,
+        name: Arc<str>,
+        config: RouterConfig,
+        seat: Seat,
+    ) -> Added {
+        let lane_id = self.lane(config.interface(), config.family());
         self.last_id += 1;
         let id = RouterId(self.last_id);
-        lane.set_router(vrid, Some(id));
-        lane.wants_header |= config.has_header();
+        let interface: Arc<str> = config.interface().into();
+        if let Some(lane) = self.lanes.get_mut(&lane_id) {
+            lane.set_router(config.vrid(), Some(id));
+            lane.wants_header |= config.has_header();
+        }
+        if let Some(group) = seat.group().and_then(|group| self.groups.get_mut(&group)) {
+            group.members.push(id);
+        }
 
         let is_owner = config.election().priority().is_owner();
         let foreign = if is_owner {
@@ -60,7 +80,7 @@ impl<T: Transport> Engine<T> {
             Foreign::Refuse
         };
         let addresses = config.addresses().into();
-        let instance = Instance::new(name, Arc::clone(&interface), config, lane_id, now);
+        let instance = Instance::new(name, Arc::clone(&interface), config, lane_id, seat, now);
         let task = AddressTask::new(
             Arc::clone(&self.driver),
             id,
@@ -74,18 +94,20 @@ impl<T: Transport> Engine<T> {
         self.routers.insert(id, instance);
         // The others on this interface hear of it too: what is virtual now is nobody's source.
         self.follow_link(now, &interface);
-        // A start is never refused.
-        let _ = self.feed(now, id, Input::Startup);
-        Ok((id, status))
+        (id, status)
     }
 
-    fn lane(&mut self, interface: &str, family: Family) -> LaneId {
+    fn known_lane(&self, interface: &str, family: Family) -> Option<LaneId> {
         let known = self
             .lanes
             .iter()
             .find(|(_, lane)| *lane.interface == *interface && lane.family == family);
-        if let Some((id, _)) = known {
-            return *id;
+        known.map(|(id, _)| *id)
+    }
+
+    fn lane(&mut self, interface: &str, family: Family) -> LaneId {
+        if let Some(id) = self.known_lane(interface, family) {
+            return id;
         }
         self.last_lane += 1;
         let id = LaneId(self.last_lane);
@@ -112,13 +134,22 @@ impl<T: Transport> Engine<T> {
         };
         let first = router.stop.is_none();
         router.stop.get_or_insert_default().extend(reply);
-        if first {
-            self.stopping += 1;
-            self.deadlines
-                .insert((now + STOP_BOUND, Due::StopBound(id)));
+        if !first {
+            return;
+        }
+        if let Some(group) = router.seat.group() {
+            self.stop_group(now, group, id);
+        } else {
+            self.is_stopping(now, id);
             // A shutdown is never refused.
             let _ = self.feed(now, id, Input::Shutdown);
         }
+    }
+
+    pub(super) fn is_stopping(&mut self, now: Instant, id: RouterId) {
+        self.stopping += 1;
+        self.deadlines
+            .insert((now + STOP_BOUND, Due::StopBound(id)));
     }
 
     pub(super) fn shut_down(&mut self, now: Instant) {
@@ -142,7 +173,10 @@ impl<T: Transport> Engine<T> {
         }
         let done = |router: &Instance| {
             router.stop.is_some()
-                && router.election.state() == State::Initialize
+                && router
+                    .seat
+                    .election(&self.groups)
+                    .is_none_or(|election| election.state() == State::Initialize)
                 && !(router.holding && self.links.contains_key(&router.status.borrow().interface))
         };
         let done: Vec<RouterId> = self
@@ -165,6 +199,9 @@ impl<T: Transport> Engine<T> {
         }
         self.deadlines.retain(|(_, due)| *due != Due::StopBound(id));
         self.stopping = self.stopping.saturating_sub(1);
+        if let Some(group) = router.seat.group() {
+            self.leave_group(group);
+        }
         if let Some(lane) = self.lanes.get_mut(&router.lane) {
             lane.set_router(router.config.vrid(), None);
             let interface = Arc::clone(&lane.interface);

@@ -14,48 +14,48 @@ use crate::interface::{
 };
 
 /// The router under test; others are below and above it.
-pub(super) const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 5));
-pub(super) const BELOW: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-pub(super) const ABOVE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+pub(crate) const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 5));
+pub(crate) const BELOW: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(crate) const ABOVE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
 
 /// The only clock read in this crate's tests.
-pub(super) fn epoch() -> Instant {
+pub(crate) fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     #[expect(clippy::disallowed_methods, reason = "the zero of simulated time")]
     *EPOCH.get_or_init(Instant::now)
 }
 
-pub(super) const fn ms(millis: u64) -> Duration {
+pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub(super) const fn ns(nanos: u64) -> Duration {
+pub(crate) const fn ns(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)
 }
 
-pub(super) fn v3(centis: u16) -> AdvertInterval {
+pub(crate) fn v3(centis: u16) -> AdvertInterval {
     AdvertInterval::v3(centis).expect("a v3 interval")
 }
 
-pub(super) fn v2(seconds: u8) -> AdvertInterval {
+pub(crate) fn v2(seconds: u8) -> AdvertInterval {
     AdvertInterval::v2(seconds).expect("a v2 interval")
 }
 
 /// VRRPv3, one advertisement a second.
-pub(super) fn config(priority: u8) -> Config {
+pub(crate) fn config(priority: u8) -> Config {
     Config::new(v3(100), Priority::new(priority)).expect("a priority")
 }
 
-pub(super) const fn delayed(delay: Duration) -> Preempt {
+pub(crate) const fn delayed(delay: Duration) -> Preempt {
     Preempt::Allow { delay }
 }
 
 /// An advertisement of VRRPv3 with an interval of 1 s.
-pub(super) fn advert(source: IpAddr, priority: u8) -> Input {
+pub(crate) fn advert(source: IpAddr, priority: u8) -> Input {
     advert_every(source, priority, v3(100))
 }
 
-pub(super) fn advert_every(source: IpAddr, priority: u8, interval: AdvertInterval) -> Input {
+pub(crate) fn advert_every(source: IpAddr, priority: u8, interval: AdvertInterval) -> Input {
     Input::Advertisement(Advert {
         source,
         priority: Priority::new(priority),
@@ -65,14 +65,14 @@ pub(super) fn advert_every(source: IpAddr, priority: u8, interval: AdvertInterva
 
 /// A router whose time the test moves.
 #[derive(Debug, Clone)]
-pub(super) struct Router {
-    pub(super) election: Election,
-    pub(super) now: Instant,
+pub(crate) struct Router {
+    pub(crate) election: Election,
+    pub(crate) now: Instant,
 }
 
 impl Router {
     /// In state Initialize, with link and source address.
-    pub(super) fn ready(config: Config) -> Self {
+    pub(crate) fn ready(config: Config) -> Self {
         let mut router = Self {
             election: Election::new(config),
             now: epoch(),
@@ -83,14 +83,14 @@ impl Router {
     }
 
     /// Just started.
-    pub(super) fn started(config: Config) -> Self {
+    pub(crate) fn started(config: Config) -> Self {
         let mut router = Self::ready(config);
         router.does(Input::Startup);
         router
     }
 
     /// Master for no time yet, its addresses held.
-    pub(super) fn master(config: Config) -> Self {
+    pub(crate) fn master(config: Config) -> Self {
         let mut router = Self::started(config);
         router.until(Timer::MasterDown);
         router.timeout();
@@ -99,51 +99,51 @@ impl Router {
         router
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.election.state()
     }
 
     /// The actions on this input, which is not refused.
-    pub(super) fn does(&mut self, input: Input) -> Vec<Action> {
+    pub(crate) fn does(&mut self, input: Input) -> Vec<Action> {
         self.tries(input).expect("accepted")
     }
 
-    pub(super) fn tries(&mut self, input: Input) -> Result<Vec<Action>, Rejected> {
+    pub(crate) fn tries(&mut self, input: Input) -> Result<Vec<Action>, Rejected> {
         self.election.handle(self.now, input)?;
         Ok(core::iter::from_fn(|| self.election.poll_action()).collect())
     }
 
     /// The actions as text.
-    pub(super) fn says(&mut self, input: Input) -> String {
+    pub(crate) fn says(&mut self, input: Input) -> String {
         let actions = self.does(input);
         self.text(&actions)
     }
 
-    pub(super) fn timeout(&mut self) -> String {
+    pub(crate) fn timeout(&mut self) -> String {
         self.says(Input::Timeout)
     }
 
-    pub(super) fn held(&mut self) -> String {
+    pub(crate) fn held(&mut self) -> String {
         let (id, _) = self.election.holds().expect("asked for its addresses");
         self.says(Input::Effect(Effect::Held(id)))
     }
 
-    pub(super) fn hold_failed(&mut self) -> String {
+    pub(crate) fn hold_failed(&mut self) -> String {
         let (id, _) = self.election.holds().expect("asked for its addresses");
         self.says(Input::Effect(Effect::HoldFailed(id)))
     }
 
-    pub(super) fn pass(&mut self, time: Duration) -> &mut Self {
+    pub(crate) fn pass(&mut self, time: Duration) -> &mut Self {
         self.now += time;
         self
     }
 
-    pub(super) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         self.election.poll_timeout().expect("a deadline")
     }
 
     /// How long until a timer fires.
-    pub(super) fn due_in(&self, timer: Timer) -> Option<Duration> {
+    pub(crate) fn due_in(&self, timer: Timer) -> Option<Duration> {
         self.election
             .timers
             .get(timer)
@@ -151,7 +151,7 @@ impl Router {
     }
 
     /// Serves every deadline in time until only `timer` is due next, and moves to that moment.
-    pub(super) fn until(&mut self, timer: Timer) {
+    pub(crate) fn until(&mut self, timer: Timer) {
         for _ in 0..100 {
             let next = self.deadline();
             let mut others = self.election.timers.clone();
@@ -167,7 +167,7 @@ impl Router {
     }
 
     /// Serves every deadline of the next `time` when it is due; what happened, and when.
-    pub(super) fn run(&mut self, time: Duration) -> Vec<(Duration, Action)> {
+    pub(crate) fn run(&mut self, time: Duration) -> Vec<(Duration, Action)> {
         let (start, end) = (self.now, self.now + time);
         let mut log = Vec::new();
         while let Some(next) = self.election.poll_timeout().filter(|next| next.at <= end) {
@@ -180,7 +180,7 @@ impl Router {
     }
 
     /// Serves the deadline; a renewal of the lease succeeds.
-    pub(super) fn serve(&mut self) -> Vec<Action> {
+    pub(crate) fn serve(&mut self) -> Vec<Action> {
         let actions = self.does(Input::Timeout);
         for action in &actions {
             if let Action::Hold { id, .. } = action
@@ -193,7 +193,7 @@ impl Router {
     }
 
     /// When in the next `time` it announces, in milliseconds.
-    pub(super) fn announces(&mut self, time: Duration) -> Vec<u128> {
+    pub(crate) fn announces(&mut self, time: Duration) -> Vec<u128> {
         let log = self.run(time);
         log.iter()
             .filter(|(_, action)| *action == Action::Announce)
@@ -202,7 +202,7 @@ impl Router {
     }
 
     /// When in the next `time` it advertises with its priority, in milliseconds.
-    pub(super) fn advertises(&mut self, time: Duration) -> Vec<u128> {
+    pub(crate) fn advertises(&mut self, time: Duration) -> Vec<u128> {
         let log = self.run(time);
         log.iter()
             .filter(|(_, action)| matches!(action, Action::Advertise(_)))

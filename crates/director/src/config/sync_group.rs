@@ -1,0 +1,93 @@
+//! The section `[[sync_group]]`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::crosscheck::{Unique, names, no_such_router};
+use super::diagnostic::Diagnostic;
+use super::section::{Report, Section};
+use super::virtual_router::Located as Router;
+use super::{SyncGroup, director};
+
+/// What was read of a section, with places for messages.
+#[derive(Debug)]
+pub(super) struct Located {
+    name: Option<(String, Range<usize>)>,
+    members: Vec<(String, Range<usize>)>,
+}
+
+impl Located {
+    /// The whole, if nothing is missing.
+    pub(super) fn group(self) -> Option<SyncGroup> {
+        Some(SyncGroup {
+            name: self.name?.0,
+            members: self.members.into_iter().map(|(name, _)| name).collect(),
+        })
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> Located {
+    let name = section
+        .require("name", "\"site\"", report)
+        .and_then(|entry| Some((director::name(&entry, report)?, entry.span)));
+    let mut members = Vec::new();
+    if let Some(entry) = section.require("members", "[\"web\", \"mail\"]", report) {
+        let named = entry.strings("web", report).into_iter();
+        members = named
+            .map(|(name, entry)| (name.to_owned(), entry.span))
+            .collect();
+        if entry.value.as_array().is_some_and(|array| array.len() < 2) {
+            let wrong = entry.wrong("a sync group has at least two members", "too few");
+            report.add(wrong.help(
+                "list the names of virtual routers that must be master together, or remove the section",
+            ));
+        }
+    }
+    section.finish(report);
+    Located { name, members }
+}
+
+/// What concerns the groups and the routers.
+pub(super) fn check(groups: &[Located], routers: &[Router], report: &mut Report) {
+    let group_names = groups.iter().filter_map(|group| group.name.as_ref());
+    names("sync groups", group_names, report);
+    let known: Vec<&str> = routers
+        .iter()
+        .filter_map(|router| Some(router.name.as_ref()?.0.as_str()))
+        .collect();
+    let by_name: BTreeMap<&str, &Router> = routers
+        .iter()
+        .filter_map(|router| Some((router.name.as_ref()?.0.as_str(), router)))
+        .collect();
+    let mut seen = Unique::new();
+    for (name, span) in groups.iter().flat_map(|group| &group.members) {
+        if let Some(first) = seen.insert(name, span) {
+            report.add(
+                Diagnostic::new(format!("the virtual router \"{name}\" is in two places"))
+                    .at(span.clone())
+                    .label("the second")
+                    .related(first, "the first")
+                    .help("a virtual router is in one sync group: remove it from the other, or join the two"),
+            );
+        }
+        match by_name.get(name.as_str()) {
+            None => report.add(no_such_router(name, span, &known)),
+            Some(router) => owner(name, span, router, report),
+        }
+    }
+}
+
+fn owner(name: &str, span: &Range<usize>, router: &Router, report: &mut Report) {
+    let Some((_, place)) = router.name.as_ref().filter(|_| router.is_owner) else {
+        return;
+    };
+    report.add(
+        Diagnostic::new(format!(
+            "the address owner \"{name}\" cannot wait for the other members of a sync group"
+        ))
+        .at(span.clone())
+        .label("is master whenever it runs")
+        .related(place.clone(), "its priority is 255")
+        .help("give it a priority from 1 to 254, or remove it from the group"),
+    );
+}
