@@ -6,9 +6,13 @@
     reason = "a program talks to its user"
 )]
 
-mod cost;
+mod check_cost;
+mod cpu;
 mod failover;
+mod router_cost;
+mod routers;
 mod speed;
+mod wire;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -26,7 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    CheckCost(cost::Cost),
+    CheckCost(check_cost::CheckCost),
+    Cost(router_cost::RouterCost),
     Failover(failover::Failover),
     IpvsSpeed(speed::Speed),
 }
@@ -34,7 +39,10 @@ enum Verb {
 fn main() -> ExitCode {
     kernel::first_process();
     match Cli::parse().verb {
-        Verb::CheckCost(arguments) => cost::kernel(&arguments).run(|| code(cost::run(&arguments))),
+        Verb::CheckCost(arguments) => {
+            check_cost::kernel(&arguments).run(|| code(check_cost::run(&arguments)))
+        }
+        Verb::Cost(arguments) => router_cost::main(&arguments),
         Verb::Failover(arguments) => code(failover::run(&arguments)),
         Verb::IpvsSpeed(arguments) => speed::main(&arguments),
     }
