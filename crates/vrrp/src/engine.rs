@@ -25,6 +25,7 @@ use crate::command::{Command, RouterId};
 use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
+use crate::rhythm::Rhythm;
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
@@ -72,6 +73,7 @@ pub(crate) struct Engine<T> {
     routers: BTreeMap<RouterId, Instance>,
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
+    rhythm: Rhythm,
     /// What failed while actions were carried out, on its way back into the election.
     failed: Vec<Effect>,
     subscribers: Vec<mpsc::UnboundedSender<Event>>,
@@ -102,6 +104,7 @@ impl<T: Transport> Engine<T> {
             routers: BTreeMap::new(),
             links: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            rhythm: Rhythm::new(clock::now()),
             failed: Vec::new(),
             subscribers: Vec::new(),
             stopping: 0,

@@ -13,6 +13,7 @@ mod link;
 mod netlink;
 mod node;
 mod receive;
+mod rhythm;
 mod socket;
 mod status;
 mod sys;

@@ -90,10 +90,13 @@ impl<T: Transport> Engine<T> {
     }
 
     fn reschedule(&mut self, id: RouterId) {
+        let rhythm = self.rhythm;
         let Some(router) = self.routers.get_mut(&id) else {
             return;
         };
-        let next = router.election.poll_timeout().map(|deadline| deadline.at);
+        let interval = router.config.election().interval().duration();
+        let next = router.election.poll_timeout();
+        let next = next.map(|deadline| rhythm.serve_at(deadline.timer, deadline.at, interval));
         if router.deadline == next {
             return;
         }
