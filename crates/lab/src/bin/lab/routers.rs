@@ -1,10 +1,12 @@
 //! Many virtual routers with one address each, as configuration of either program.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
+use locum_lab::Host;
 use locum_lab::keepalived::Instance;
 
 /// The network of a link. Its hosts have the first addresses, its virtual routers one each from 10.64.1.0 on.
@@ -37,7 +39,14 @@ impl Population {
 
     /// The virtual addresses, one for each router.
     pub(crate) fn addresses(self) -> impl Iterator<Item = IpNet> {
-        self.vrids().map(virtual_address)
+        self.vrids().map(address_of)
+    }
+
+    /// How many of its addresses `host` has.
+    pub(crate) fn held_by(self, host: &Host) -> usize {
+        let ours: BTreeSet<IpNet> = self.addresses().collect();
+        let there = host.addresses().unwrap_or_default();
+        there.iter().filter(|(_, net)| ours.contains(net)).count()
     }
 
     /// For director, without its section `[director]`; `more` is more of each router.
@@ -45,7 +54,7 @@ impl Population {
         let mut text = String::new();
         let (version, interval) = (self.version, self.interval.as_millis());
         for vrid in self.vrids() {
-            let address = virtual_address(vrid);
+            let address = address_of(vrid);
             let _ = writeln!(
                 text,
                 "[[virtual_router]]\nname = \"r{vrid}\"\ninterface = \"eth0\"\nvrid = {vrid}\nversion = {version}\n\
@@ -58,7 +67,7 @@ impl Population {
     /// For keepalived.
     pub(crate) fn keepalived(self, priority: u8) -> Vec<Instance> {
         let instance = |vrid| {
-            Instance::new("eth0", vrid, &[virtual_address(vrid)])
+            Instance::new("eth0", vrid, &[address_of(vrid)])
                 .version(self.version)
                 .priority(priority)
                 .interval(self.interval)
@@ -67,7 +76,8 @@ impl Population {
     }
 }
 
-fn virtual_address(vrid: u8) -> IpNet {
+/// The address of a virtual router.
+pub(crate) fn address_of(vrid: u8) -> IpNet {
     address(FIRST_VIRTUAL + u32::from(vrid))
 }
 
@@ -87,6 +97,6 @@ mod tests {
         assert!(text.ends_with(last), "{text}");
         assert_eq!(population.keepalived(100).len(), 250);
         assert_eq!(host_address(1).to_string(), "10.64.0.1/16");
-        assert_eq!(population.addresses().last(), Some(virtual_address(250)));
+        assert_eq!(population.addresses().last(), Some(address_of(250)));
     }
 }

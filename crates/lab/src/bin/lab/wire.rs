@@ -10,7 +10,7 @@ use locum_lab::Advert;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) adverts: u64,
-    /// Those that came more than a tenth of the interval after their turn.
+    /// Those that came longer after the one before than is allowed.
     pub(crate) late: u64,
     /// The longest time between two of one virtual router.
     pub(crate) worst_gap: Duration,
@@ -18,16 +18,21 @@ pub(crate) struct Seen {
     pub(crate) moves: u64,
 }
 
+/// How long after the one before an advertisement may come that is sent each `interval`: a tenth of it is forgiven.
+pub(crate) fn allowed_gap(interval: Duration) -> Duration {
+    interval + interval / 10
+}
+
 impl Seen {
-    /// Reads `adverts`, in the order in which they were sent, `interval` apart.
-    pub(crate) fn of(adverts: &[Advert], interval: Duration) -> Self {
+    /// Reads `adverts`, in the order in which they were sent, at most `allowed` apart.
+    pub(crate) fn of(adverts: &[Advert], allowed: Duration) -> Self {
         let each = adverts
             .iter()
             .map(|advert| (advert.vrid, advert.source, advert.at));
-        Self::of_each(each, interval)
+        Self::of_each(each, allowed)
     }
 
-    fn of_each(adverts: impl Iterator<Item = (u8, IpAddr, Duration)>, interval: Duration) -> Self {
+    fn of_each(adverts: impl Iterator<Item = (u8, IpAddr, Duration)>, allowed: Duration) -> Self {
         let mut last: BTreeMap<u8, (IpAddr, Duration)> = BTreeMap::new();
         let mut seen = Self::default();
         for (vrid, source, at) in adverts {
@@ -35,7 +40,7 @@ impl Seen {
             if let Some((previous, before)) = last.insert(vrid, (source, at)) {
                 let gap = at.saturating_sub(before);
                 seen.worst_gap = seen.worst_gap.max(gap);
-                seen.late += u64::from(gap > interval + interval / 10);
+                seen.late += u64::from(gap > allowed);
                 seen.moves += u64::from(previous != source);
             }
         }
@@ -58,7 +63,7 @@ mod tests {
             (2, b, millis(161)),
             (1, a, millis(210)),
         ];
-        let seen = Seen::of_each(adverts.into_iter(), millis(100));
+        let seen = Seen::of_each(adverts.into_iter(), allowed_gap(millis(100)));
         let expected = Seen {
             adverts: 5,
             late: 1,

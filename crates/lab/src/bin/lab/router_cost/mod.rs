@@ -4,9 +4,7 @@ mod pair;
 mod report;
 
 use std::error::Error;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +12,7 @@ use locum_lab::Keepalived;
 
 use self::pair::{Pair, Whose};
 use self::report::{Report, Row};
-use crate::code;
+use crate::Verdict;
 use crate::routers::Population;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -50,7 +48,7 @@ pub(crate) struct RouterCost {
     json: bool,
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     let interval = text
         .parse::<humantime::Duration>()
         .map_err(|error| error.to_string())?;
@@ -62,22 +60,12 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(crate) fn main(arguments: &RouterCost) -> ExitCode {
-    let mut is_cheap = true;
-    let done = run(arguments).map(|report| is_cheap = report.is_cheap());
-    match code(done) {
-        ExitCode::SUCCESS if !is_cheap => ExitCode::FAILURE,
-        code => code,
-    }
-}
-
-fn run(arguments: &RouterCost) -> Outcome<Report> {
+pub(crate) fn run(arguments: &RouterCost) -> Outcome<Verdict> {
     locum_lab::require_privileges()?;
     if arguments.of.contains(&Whose::Keepalived) {
         eprintln!("keepalived {}", Keepalived::require()?);
     }
-    let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("director"));
-    let director = std::path::absolute(arguments.director.clone().map_or_else(beside, Ok)?)?;
+    let director = crate::director(arguments.director.as_deref())?;
     let population = Population {
         routers: arguments.routers,
         version: arguments.vrrp,
@@ -95,7 +83,7 @@ fn run(arguments: &RouterCost) -> Outcome<Report> {
     } else {
         print!("{report}");
     }
-    Ok(report)
+    Ok(report.is_cheap().into())
 }
 
 fn measure(
