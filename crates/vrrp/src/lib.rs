@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod engine;
 mod error;
+mod filter;
 mod instance;
 mod lane;
 mod link;

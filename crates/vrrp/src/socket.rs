@@ -1,4 +1,4 @@
-//! Raw sockets: one for each interface and family, for sending and receiving.
+//! Raw sockets: one for each interface and family, for sending and receiving, and one for what is only counted.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
@@ -12,11 +12,13 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6,
     SockaddrLike, recvmsg, sendmsg, setsockopt, sockopt,
 };
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::config::Family;
+use crate::filter::{self, Listened, Queue};
 use crate::sys;
 use crate::transport::{Datagram, LaneId, Transport};
 
@@ -24,8 +26,10 @@ use crate::transport::{Datagram, LaneId, Transport};
 const TRAFFIC_CLASS: u32 = 0xc0;
 /// The longest IPv4 header and 255 IPv6 addresses fit.
 const PACKET_MAX: usize = 4608;
-/// Room for bursts while this process does not run.
-const RECEIVE_BUFFER: usize = 1 << 20;
+/// Room for bursts while this process does not run: some ten thousand packets, and some hundreds of those that are only
+/// counted.
+const RECEIVE_BUFFER: usize = 4 << 20;
+const OTHERS_BUFFER: usize = 256 << 10;
 /// How many packets may have come in on a new socket before it was bound to its interface.
 const STRAY_MAX: usize = 4096;
 
@@ -47,7 +51,88 @@ pub(crate) struct RawTransport {
 struct RawLane {
     id: LaneId,
     index: LinkIndex,
+    family: Family,
     socket: AsyncFd<Socket>,
+    /// For what is only counted.
+    others: AsyncFd<Socket>,
+    listened: Option<Listened>,
+    /// What the kernel has dropped so far of either queue.
+    overflows: [u32; 2],
+    /// The last packet came from the second queue.
+    last_was_another: bool,
+}
+
+impl RawLane {
+    /// Reads from one queue. Only a socket that was told to be readable is asked, unless it is to be asked `anyway`.
+    fn try_receive(
+        &mut self,
+        queue: Queue,
+        anyway: bool,
+        packet: &mut [u8],
+        control: &mut [u8],
+    ) -> io::Result<Option<Received>> {
+        let socket = match queue {
+            Queue::Ours => &self.socket,
+            Queue::Others => &self.others,
+        };
+        let mut read = |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet, control)?);
+        let result = if anyway {
+            read(socket.get_ref())
+        } else {
+            socket.try_io(Interest::READABLE, read)
+        };
+        let mut received = match result {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Some(total) = received.overflows {
+            let [ours, others] = &mut self.overflows;
+            match queue {
+                Queue::Ours => *ours = total,
+                Queue::Others => *others = total,
+            }
+            received.overflows = Some(ours.wrapping_add(*others));
+        }
+        Ok(Some(received))
+    }
+
+    /// The next packet: of ours first.
+    fn next(&mut self, packet: &mut [u8], control: &mut [u8]) -> io::Result<Option<Received>> {
+        // While there are others to read, nobody waits to be told that one of ours has come.
+        let anyway = std::mem::take(&mut self.last_was_another);
+        if let Some(ours) = self.try_receive(Queue::Ours, anyway, packet, control)? {
+            return Ok(Some(ours));
+        }
+        let other = self.try_receive(Queue::Others, false, packet, control)?;
+        self.last_was_another = other.is_some();
+        Ok(other)
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
+        let mut is_ready = false;
+        for socket in [&self.socket, &self.others] {
+            // An error here means that the runtime is going down.
+            if let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx) {
+                ready.retain_ready();
+                is_ready = true;
+            }
+        }
+        is_ready
+    }
+
+    /// Changes what the kernel lets in where. For a moment a packet may find its way into both queues or none.
+    fn listen(&mut self, listened: &Listened) -> io::Result<()> {
+        if self.listened.as_ref() == Some(listened) {
+            return Ok(());
+        }
+        for (socket, queue) in [(&self.others, Queue::Others), (&self.socket, Queue::Ours)] {
+            let program = filter::program(self.family, listened, queue);
+            socket.get_ref().attach_filter(&program)?;
+        }
+        self.listened = Some(listened.clone());
+        Ok(())
+    }
 }
 
 impl RawTransport {
@@ -75,18 +160,30 @@ impl Transport for RawTransport {
         family: Family,
     ) -> io::Result<()> {
         self.close(lane);
-        let socket = open(interface, index, family)?;
-        let socket = sys::watch_readable(socket)?;
+        let socket = open(interface, index, family, RECEIVE_BUFFER)?;
+        let others = open(interface, index, family, OTHERS_BUFFER)?;
+        others.attach_filter(&filter::nothing())?;
+        drain(&others);
         self.lanes.push(RawLane {
             id: lane,
             index,
-            socket,
+            family,
+            socket: sys::watch_readable(socket)?,
+            others: sys::watch_readable(others)?,
+            listened: None,
+            overflows: [0; 2],
+            last_was_another: false,
         });
         Ok(())
     }
 
     fn close(&mut self, lane: LaneId) {
         self.lanes.retain(|open| open.id != lane);
+    }
+
+    fn listen(&mut self, lane: LaneId, listened: &Listened) -> io::Result<()> {
+        let lane = self.lanes.iter_mut().find(|open| open.id == lane);
+        lane.map_or(Ok(()), |lane| lane.listen(listened))
     }
 
     fn send(
@@ -138,9 +235,7 @@ impl Transport for RawTransport {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<LaneId> {
         let (later, first) = self.lanes.split_at(self.turn.min(self.lanes.len()));
         for lane in first.iter().chain(later) {
-            // An error here means that the runtime is going down.
-            if let Poll::Ready(Ok(mut ready)) = lane.socket.poll_read_ready(cx) {
-                ready.retain_ready();
+            if lane.poll_readable(cx) {
                 let id = lane.id;
                 self.turn = self
                     .lanes
@@ -160,15 +255,11 @@ impl Transport for RawTransport {
             control,
             ..
         } = self;
-        let Some(lane) = lanes.iter().find(|open| open.id == lane) else {
+        let Some(lane) = lanes.iter_mut().find(|open| open.id == lane) else {
             return Ok(None);
         };
-        let read =
-            |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet.as_mut_slice(), control)?);
-        let received = match lane.socket.try_io(Interest::READABLE, read) {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(received) = lane.next(packet.as_mut_slice(), control)? else {
+            return Ok(None);
         };
         let bytes = packet.get(..received.len).unwrap_or_default();
         Ok(Some(match received.sender {
@@ -201,11 +292,18 @@ fn raw(family: Family) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn open(interface: &str, index: LinkIndex, family: Family) -> io::Result<Socket> {
+fn open(
+    interface: &str,
+    index: LinkIndex,
+    family: Family,
+    receive_buffer: usize,
+) -> io::Result<Socket> {
     let socket = raw(family)?;
     socket.bind_device(Some(interface.as_bytes()))?;
-    // As much as the system allows.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    // Without CAP_NET_ADMIN, as much as the system allows.
+    if set_socket_recv_buffer_size_force(&socket, receive_buffer).is_err() {
+        let _ = socket.set_recv_buffer_size(receive_buffer);
+    }
     setsockopt(&socket, sockopt::RxqOvfl, &1)?;
     let ttl = u32::from(IP_TTL);
     match family {
@@ -232,13 +330,17 @@ fn open(interface: &str, index: LinkIndex, family: Family) -> io::Result<Socket>
         }
     }
     // What came in before the socket was bound may be another interface's, and without its hop limit.
+    drain(&socket);
+    Ok(socket)
+}
+
+fn drain(socket: &Socket) {
     let mut stray = [0; 1];
     for _ in 0..STRAY_MAX {
-        if rustix::io::read(&socket, &mut stray).is_err() {
+        if rustix::io::read(socket, &mut stray).is_err() {
             break;
         }
     }
-    Ok(socket)
 }
 
 /// What `recvmsg` says beside the bytes.

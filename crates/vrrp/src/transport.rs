@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use locum_vip::LinkIndex;
 
 use crate::config::Family;
+use crate::filter::Listened;
 
 /// Names the socket of one interface and family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +25,7 @@ pub(crate) struct Datagram<'a> {
     pub(crate) overflows: Option<u32>,
 }
 
-/// One socket for each interface and family. Nothing here waits.
+/// One lane for each interface and family. Nothing here waits.
 pub(crate) trait Transport {
     /// Opens the lane's socket; an open one is replaced.
     fn open(
@@ -36,6 +37,11 @@ pub(crate) trait Transport {
     ) -> io::Result<()>;
 
     fn close(&mut self, lane: LaneId);
+
+    /// Says what the lane's routers listen to. All the rest is received too, but after it.
+    fn listen(&mut self, _lane: LaneId, _listened: &Listened) -> io::Result<()> {
+        Ok(())
+    }
 
     fn send(
         &mut self,

@@ -11,6 +11,7 @@ use locum_vrrp_election::{Input, Link};
 
 use super::{Due, Engine};
 use crate::command::RouterId;
+use crate::filter::Listened;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::status::{AddressStatus, EventKind};
@@ -110,7 +111,10 @@ impl<T: Transport> Engine<T> {
             return;
         }
         match self.transport.open(id, &lane.interface, index, lane.family) {
-            Ok(()) => lane.opened(index),
+            Ok(()) => {
+                lane.opened(index);
+                self.listen(id);
+            }
             Err(error) => {
                 if !std::mem::replace(&mut lane.reopening, true) {
                     self.deadlines.insert((now + REOPEN, Due::Reopen(id)));
@@ -122,6 +126,24 @@ impl<T: Transport> Engine<T> {
                     self.say(now, router, EventKind::SocketFailed(Arc::clone(&error)));
                 }
             }
+        }
+    }
+
+    /// Tells the socket whom its routers listen to.
+    pub(super) fn listen(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        let is_multicast = |id: RouterId| {
+            let router = self.routers.get(&id);
+            router.is_some_and(|router| router.config.peers().is_empty())
+        };
+        let listened = Listened {
+            vrids: lane.vrids(),
+            on_link: lane.routers().all(is_multicast),
+        };
+        if self.transport.listen(id, &listened).is_err() {
+            lane.counters.receive_errors += 1;
         }
     }
 
