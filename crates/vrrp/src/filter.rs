@@ -1,11 +1,10 @@
 //! What the kernel lets into which queue, as a program for `SO_ATTACH_FILTER`.
 //!
 //! A lane has two queues. One is for what looks like an advertisement for a router that lives here, and is read first;
-//! the other, a short one, is for all the rest, which is only counted. So nobody can fill the first with packets that
+//! the other, a shorter one, is for all the rest, which is only counted. So nobody can fill the first with packets that
 //! are none of its business, and a busy network of other routers wakes nobody for long.
 
 use locum_vrrp_wire::IP_TTL;
-use socket2::SockFilter;
 
 use crate::config::Family;
 
@@ -51,13 +50,20 @@ pub(crate) struct Listened {
     pub(crate) on_link: bool,
 }
 
-/// A program that lets nothing in.
-pub(crate) fn nothing() -> [SockFilter; 1] {
-    [step(RETURN, 0)]
+/// One instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) code: u16,
+    /// So many steps are skipped if the condition holds, and if it does not.
+    pub(crate) skips: (u8, u8),
+    pub(crate) operand: u32,
 }
 
+/// A program that lets nothing in.
+pub(crate) const NOTHING: [Step; 1] = [step(RETURN, 0)];
+
 /// The program of one queue of a socket of `family`: the other queue's lets in exactly what this one refuses.
-pub(crate) fn program(family: Family, listened: &Listened, queue: Queue) -> Vec<SockFilter> {
+pub(crate) fn program(family: Family, listened: &Listened, queue: Queue) -> Vec<Step> {
     let (hit, miss) = match queue {
         Queue::Ours => (ALL, 0),
         Queue::Others => (0, ALL),
@@ -84,31 +90,35 @@ pub(crate) fn program(family: Family, listened: &Listened, queue: Queue) -> Vec<
     }
     program.push(step(LOAD_BYTE_AT_X, 0));
     let [v2, v3] = KINDS;
-    program.push(jump(JUMP_IF_EQUAL, v2, 1, 0));
+    // Past the other kind and its refusal.
+    program.push(jump(JUMP_IF_EQUAL, v2, (2, 0)));
     refuse_unless(&mut program, JUMP_IF_EQUAL, v3, miss);
     program.push(step(LOAD_BYTE_AT_X, 1));
     for (first, last) in runs(&listened.vrids) {
         // The runs ascend: what is below this one is in none.
         refuse_unless(&mut program, JUMP_IF_AT_LEAST, first, miss);
-        program.push(jump(JUMP_IF_GREATER, last, 1, 0));
+        program.push(jump(JUMP_IF_GREATER, last, (1, 0)));
         program.push(step(RETURN, hit));
     }
     program.push(step(RETURN, miss));
     program
 }
 
-fn refuse_unless(program: &mut Vec<SockFilter>, condition: u16, operand: u32, miss: u32) {
-    program.push(jump(condition, operand, 1, 0));
+fn refuse_unless(program: &mut Vec<Step>, condition: u16, operand: u32, miss: u32) {
+    program.push(jump(condition, operand, (1, 0)));
     program.push(step(RETURN, miss));
 }
 
-const fn step(code: u16, operand: u32) -> SockFilter {
-    SockFilter::new(code, 0, 0, operand)
+const fn step(code: u16, operand: u32) -> Step {
+    jump(code, operand, (0, 0))
 }
 
-/// Skips so many steps if it holds, and if not.
-const fn jump(code: u16, operand: u32, holds: u8, fails: u8) -> SockFilter {
-    SockFilter::new(code, holds, fails, operand)
+const fn jump(code: u16, operand: u32, skips: (u8, u8)) -> Step {
+    Step {
+        code,
+        skips,
+        operand,
+    }
 }
 
 /// The VRIDs as runs of numbers that follow one another, ascending.
@@ -127,27 +137,151 @@ fn runs(vrids: &[bool; 256]) -> Vec<(u32, u32)> {
 mod tests {
     use super::*;
 
+    /// What the kernel does with a packet that a raw socket of `family` is given, `ttl` being in its header.
+    fn run(program: &[Step], family: Family, ttl: u8, bytes: &[u8]) -> u32 {
+        let (mut a, mut x, mut at) = (0_u32, 0_u32, 0);
+        loop {
+            let Step {
+                code,
+                skips,
+                operand,
+            } = program[at];
+            at += 1;
+            let holds = match code {
+                RETURN => return operand,
+                LOAD_X_IP_HEADER_LENGTH => {
+                    x = u32::from(bytes[0] & 0x0f) * 4;
+                    continue;
+                }
+                LOAD_X => {
+                    x = operand;
+                    continue;
+                }
+                LOAD_LENGTH => {
+                    a = u32::try_from(bytes.len()).unwrap();
+                    continue;
+                }
+                SUBTRACT_X => {
+                    a = a.wrapping_sub(x);
+                    continue;
+                }
+                LOAD_BYTE if operand >= NETWORK_HEADER => {
+                    assert_eq!((family, operand - NETWORK_HEADER), (Family::Ipv6, 7));
+                    a = ttl.into();
+                    continue;
+                }
+                LOAD_BYTE | LOAD_BYTE_AT_X => {
+                    let offset = if code == LOAD_BYTE {
+                        operand
+                    } else {
+                        x + operand
+                    };
+                    // Beyond the end the kernel refuses.
+                    let Some(byte) = bytes.get(usize::try_from(offset).unwrap()) else {
+                        return 0;
+                    };
+                    a = (*byte).into();
+                    continue;
+                }
+                JUMP_IF_EQUAL => a == operand,
+                JUMP_IF_GREATER => a > operand,
+                JUMP_IF_AT_LEAST => a >= operand,
+                _ => panic!("{code:#x}"),
+            };
+            at += usize::from(if holds { skips.0 } else { skips.1 });
+        }
+    }
+
+    fn listened(wanted: &[usize], on_link: bool) -> Listened {
+        let mut vrids = Box::new([false; 256]);
+        for vrid in wanted {
+            vrids[*vrid] = true;
+        }
+        Listened { vrids, on_link }
+    }
+
+    /// Is it in the first queue? It is in the other one if not, never in both or none.
+    fn is_ours(family: Family, listened: &Listened, ttl: u8, message: &[u8]) -> bool {
+        // A header with options, so that the message is not where it mostly is.
+        let mut packet = vec![0x46, 0, 0, 0, 0, 0, 0, 0, ttl, 112];
+        packet.resize(24, 0);
+        let packet = match family {
+            Family::Ipv4 => [&packet, message].concat(),
+            Family::Ipv6 => message.to_vec(),
+        };
+        let [ours, others] = [Queue::Ours, Queue::Others]
+            .map(|queue| run(&program(family, listened, queue), family, ttl, &packet));
+        assert_eq!(
+            [ours, others]
+                .iter()
+                .filter(|length| **length == ALL)
+                .count(),
+            1
+        );
+        assert_eq!(
+            [ours, others].iter().filter(|length| **length == 0).count(),
+            1
+        );
+        ours == ALL
+    }
+
+    #[test]
+    fn only_what_looks_like_an_advertisement_of_a_router_here_is_ours() {
+        let routers = listened(&[1, 2, 3, 51, 200], true);
+        for family in [Family::Ipv4, Family::Ipv6] {
+            let is_ours = |ttl, message: &[u8]| is_ours(family, &routers, ttl, message);
+            for (vrid, expected) in [
+                (0, false),
+                (1, true),
+                (3, true),
+                (4, false),
+                (50, false),
+                (51, true),
+                (52, false),
+                (200, true),
+                (255, false),
+            ] {
+                for kind in [0x21, 0x31] {
+                    assert_eq!(is_ours(255, &[kind, vrid, 100, 1, 0, 10, 0, 0]), expected);
+                }
+            }
+            assert!(is_ours(
+                255,
+                &[0x31, 51, 100, 1, 0, 10, 0, 0, 192, 0, 2, 10]
+            ));
+            for kind in [0x00, 0x11, 0x22, 0x32, 0x41, 0xff] {
+                assert!(!is_ours(255, &[kind, 51, 100, 1, 0, 10, 0, 0]));
+            }
+            assert!(!is_ours(254, &[0x31, 51, 100, 1, 0, 10, 0, 0]));
+            for length in 0..8 {
+                assert!(!is_ours(255, &[0x31, 51, 100, 1, 0, 10, 0, 0][..length]));
+            }
+        }
+    }
+
+    #[test]
+    fn peers_may_be_further_away() {
+        let message = [0x31, 51, 100, 1, 0, 10, 0, 0];
+        assert!(is_ours(Family::Ipv4, &listened(&[51], false), 3, &message));
+        assert!(is_ours(Family::Ipv6, &listened(&[51], false), 3, &message));
+    }
+
+    #[test]
+    fn without_routers_nothing_is_ours() {
+        let message = [0x31, 51, 100, 1, 0, 10, 0, 0];
+        assert!(!is_ours(Family::Ipv4, &listened(&[], true), 255, &message));
+    }
+
     #[test]
     fn vrids_that_follow_one_another_are_one_run() {
-        let mut vrids = [false; 256];
-        for vrid in [1, 2, 3, 51, 200, 255] {
-            vrids[vrid] = true;
-        }
+        let vrids = listened(&[1, 2, 3, 51, 200, 255], true).vrids;
         assert_eq!(runs(&vrids), [(1, 3), (51, 51), (200, 200), (255, 255)]);
-        assert!(runs(&[false; 256]).is_empty());
     }
 
     #[test]
     fn the_longest_program_is_one_that_the_kernel_takes() {
-        let mut vrids = Box::new([false; 256]);
-        for vrid in (1..256).step_by(2) {
-            vrids[vrid] = true;
-        }
-        let listened = Listened {
-            vrids,
-            on_link: true,
-        };
-        let program = program(Family::Ipv4, &listened, Queue::Ours);
+        let odd: Vec<usize> = (1..256).step_by(2).collect();
+        let program = program(Family::Ipv4, &listened(&odd, true), Queue::Ours);
         // BPF_MAXINSNS.
         assert!(program.len() <= 4096, "{}", program.len());
     }

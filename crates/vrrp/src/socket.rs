@@ -13,12 +13,12 @@ use nix::sys::socket::{
     SockaddrLike, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::config::Family;
-use crate::filter::{self, Listened, Queue};
+use crate::filter::{self, Listened, Queue, Step};
 use crate::sys;
 use crate::transport::{Datagram, LaneId, Transport};
 
@@ -26,10 +26,10 @@ use crate::transport::{Datagram, LaneId, Transport};
 const TRAFFIC_CLASS: u32 = 0xc0;
 /// The longest IPv4 header and 255 IPv6 addresses fit.
 const PACKET_MAX: usize = 4608;
-/// Room for bursts while this process does not run: some ten thousand packets, and some hundreds of those that are only
+/// Room for bursts while this process does not run: some ten thousand packets, and some thousands of those that are only
 /// counted.
 const RECEIVE_BUFFER: usize = 4 << 20;
-const OTHERS_BUFFER: usize = 256 << 10;
+const OTHERS_BUFFER: usize = 2 << 20;
 /// How many packets may have come in on a new socket before it was bound to its interface.
 const STRAY_MAX: usize = 4096;
 
@@ -127,8 +127,10 @@ impl RawLane {
             return Ok(());
         }
         for (socket, queue) in [(&self.others, Queue::Others), (&self.socket, Queue::Ours)] {
-            let program = filter::program(self.family, listened, queue);
-            socket.get_ref().attach_filter(&program)?;
+            attach(
+                socket.get_ref(),
+                &filter::program(self.family, listened, queue),
+            )?;
         }
         self.listened = Some(listened.clone());
         Ok(())
@@ -162,7 +164,7 @@ impl Transport for RawTransport {
         self.close(lane);
         let socket = open(interface, index, family, RECEIVE_BUFFER)?;
         let others = open(interface, index, family, OTHERS_BUFFER)?;
-        others.attach_filter(&filter::nothing())?;
+        attach(&others, &filter::NOTHING)?;
         drain(&others);
         self.lanes.push(RawLane {
             id: lane,
@@ -332,6 +334,15 @@ fn open(
     // What came in before the socket was bound may be another interface's, and without its hop limit.
     drain(&socket);
     Ok(socket)
+}
+
+fn attach(socket: &Socket, program: &[Step]) -> io::Result<()> {
+    let instruction = |step: &Step| {
+        let (holds, fails) = step.skips;
+        SockFilter::new(step.code, holds, fails, step.operand)
+    };
+    let program: Vec<SockFilter> = program.iter().map(instruction).collect();
+    socket.attach_filter(&program)
 }
 
 fn drain(socket: &Socket) {

@@ -169,7 +169,7 @@ async fn hostile_packets_change_nothing_but_counters() {
     // Nothing else is sent to the master. Its own advertisements, replayed, its kernel takes for forged.
     let to_master = sent.total() - sent_of(&sent, Hostile::Replayed);
     let at_a = accounted(&on_a, || to_master);
-    assert_eq!((at_a.heard, at_a.total()), (0, to_master), "{at_a:?}");
+    assert_eq!(at_a.heard, 0, "{at_a:?}");
     // The backup has heard the master too.
     let genuine = || -> u64 {
         let sent = on_a
@@ -178,9 +178,10 @@ async fn hostile_packets_change_nothing_but_counters() {
         sent.iter().sum()
     };
     let at_b = accounted(&on_b, || sent.total());
-    assert!(at_b.total() <= sent.total() + genuine(), "{at_b:?}");
-    for counted in [at_a, at_b] {
+    for (counted, most) in [(at_a, to_master), (at_b, sent.total() + genuine())] {
+        // The kernel's count of overflows is an upper bound.
         if counted.link.receive_queue_overflows == 0 {
+            assert!(counted.total() <= most, "{counted:?}");
             assert_eq!(counted.dropped.ttl, sent_of(&sent, Hostile::WrongTtl));
             assert_eq!(
                 counted.dropped.password,

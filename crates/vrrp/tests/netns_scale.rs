@@ -2,11 +2,6 @@
 //! master is measured by `cargo xtask lab scale`.
 
 #![cfg(feature = "netlink")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
 use std::fmt::Write;
 use std::time::Duration;
 
