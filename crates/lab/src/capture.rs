@@ -88,6 +88,30 @@ impl Capture {
         })
     }
 
+    /// Records what `host` sends from an interface, and nothing else, whatever arrives there.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's answer.
+    pub fn sent_from(host: &Host, interface: &str) -> Result<Self, LabError> {
+        let name = interface.to_owned();
+        Self::open(host, move || {
+            let index = nix::net::if_::if_nametoindex(name.as_str()).map_err(io::Error::from)?;
+            Ok((sys::packet_socket(index, sys::Direction::Outgoing)?, None))
+        })
+    }
+
+    /// Records what arrives at any interface of `host`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's answer.
+    pub fn arriving(host: &Host) -> Result<Self, LabError> {
+        Self::open(host, || {
+            Ok((sys::packet_socket(0, sys::Direction::Incoming)?, None))
+        })
+    }
+
     /// Records each frame as it enters a switch; the bridge's own interface would show some a second time.
     pub(crate) fn on_ports(switch: &Host, bridge: &'static str) -> Result<Self, LabError> {
         Self::open(switch, move || {

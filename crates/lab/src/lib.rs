@@ -5,6 +5,7 @@ mod child;
 mod clock;
 mod error;
 pub mod failover;
+pub mod flood;
 mod host;
 pub mod kernel;
 mod lan;

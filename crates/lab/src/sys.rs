@@ -73,6 +73,8 @@ pub(crate) enum Direction {
     Both,
     /// Only those that arrive.
     Incoming,
+    /// Only those that this namespace sends: the kernel keeps the rest from us, however many they are.
+    Outgoing,
 }
 
 /// A non-blocking packet socket in the namespace of the calling thread, on interface `index` (0: all of them).
@@ -92,9 +94,67 @@ pub(crate) fn packet_socket(index: u32, direction: Direction) -> io::Result<Owne
     let socket = unsafe { OwnedFd::from_raw_fd(raw) };
     set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20)?;
     set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-    if direction == Direction::Incoming {
-        set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    match direction {
+        Direction::Both => {}
+        Direction::Incoming => {
+            set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+        }
+        Direction::Outgoing => keep_outgoing(&socket)?,
     }
+    bind_packet_socket(&socket, index, protocol)?;
+    Ok(socket)
+}
+
+/// A packet socket that sends from interface `index` in the namespace of the calling thread, and receives nothing.
+#[expect(unsafe_code, reason = "there is no safe wrapper of sockaddr_ll")]
+pub(crate) fn sending_packet_socket(index: u32) -> io::Result<OwnedFd> {
+    let flags = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers; protocol 0 receives nothing.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, flags, 0) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `raw` is a new descriptor that nobody else owns.
+    let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+    bind_packet_socket(&socket, index, 0)?;
+    Ok(socket)
+}
+
+/// Attaches a filter (bpf(4)) that lets only frames pass that are sent here.
+#[expect(unsafe_code, reason = "SO_ATTACH_FILTER has no safe wrapper here")]
+fn keep_outgoing(socket: &OwnedFd) -> io::Result<()> {
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let outgoing = u32::from(libc::PACKET_OUTGOING);
+    // SKF_AD_OFF + SKF_AD_PKTTYPE of linux/filter.h, a negative offset.
+    let kind = (-0x1000_i32 + 4).cast_unsigned();
+    let mut steps = [
+        step(LOAD_BYTE, 0, 0, kind),
+        step(JUMP_IF_EQUAL, 0, 1, outgoing),
+        step(RETURN, 0, 0, u32::MAX),
+        step(RETURN, 0, 0, 0),
+    ];
+    let program = libc::sock_fprog {
+        len: 4,
+        filter: steps.as_mut_ptr(),
+    };
+    let length = socklen(size_of::<libc::sock_fprog>());
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
+    let pointer = (&raw const program).cast();
+    // SAFETY: `program` names `len` steps, which live through the call, and the kernel copies them.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, pointer, length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// `BPF_LD | BPF_B | BPF_ABS`, `BPF_JMP | BPF_JEQ | BPF_K` and `BPF_RET | BPF_K` of linux/bpf_common.h.
+const LOAD_BYTE: u16 = 0x30;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+
+/// On interface `index` (0: all of them); `protocol` is in network order.
+#[expect(unsafe_code, reason = "there is no safe wrapper of sockaddr_ll")]
+fn bind_packet_socket(socket: &OwnedFd, index: u32, protocol: u16) -> io::Result<()> {
     // SAFETY: sockaddr_ll is plain old data, for which all zeroes is a value.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or(17);
@@ -102,11 +162,10 @@ pub(crate) fn packet_socket(index: u32, direction: Direction) -> io::Result<Owne
     address.sll_ifindex = i32::try_from(index).map_err(io::Error::other)?;
     let length = socklen(size_of::<libc::sockaddr_ll>());
     // SAFETY: `address` lives through the call and `length` is its size.
-    let bound = unsafe { libc::bind(raw, (&raw const address).cast(), length) };
-    if bound < 0 {
-        return Err(io::Error::last_os_error());
+    match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
-    Ok(socket)
 }
 
 #[expect(unsafe_code, reason = "packet(7) options have no safe wrapper")]

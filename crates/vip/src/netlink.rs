@@ -7,6 +7,7 @@ mod record;
 pub(crate) mod rtnl;
 mod sys;
 mod table;
+mod together;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
@@ -20,7 +21,8 @@ use locum_netlink::{Connection, Family, Limits, Namespace, RequestError, Worker,
 
 use self::announcer::Announcer;
 use self::record::Record;
-use self::table::{Clock, Table};
+use self::table::{Asked, Clock, Table};
+use self::together::Together;
 use crate::driver::{AddressDriver, AddressError, Claim, LinkIndex, Outcome};
 
 pub use self::announcer::Pace;
@@ -66,6 +68,8 @@ pub enum Leftovers<'a> {
 #[derive(Debug, Clone)]
 pub struct NetlinkAddresses {
     table: Worker<Table>,
+    /// What is to be made present: one look at an interface is enough for all that wait.
+    together: Together,
     announcer: Worker<Announcer>,
 }
 
@@ -100,7 +104,11 @@ impl NetlinkAddresses {
                 pace,
             ))
         })?;
-        Ok(Self { table, announcer })
+        Ok(Self {
+            table,
+            together: Together::default(),
+            announcer,
+        })
     }
 
     /// Removes addresses of ours that a process which is no more left on `link`, and returns them. To be called at start,
@@ -118,6 +126,7 @@ impl NetlinkAddresses {
             Leftovers::All => None,
             Leftovers::Only(addresses) => Some(addresses.to_vec()),
         };
+        self.together.end_group();
         self.table
             .run(move |table| table.remove_leftovers(link, only.as_deref()))
             .await?
@@ -167,11 +176,21 @@ impl AddressDriver for NetlinkAddresses {
         addresses: &[IpNet],
         claim: Claim,
     ) -> Vec<Result<Outcome, AddressError>> {
-        let wanted = addresses.to_vec();
-        let done = self
+        let (group, answer) = self.together.ask(Asked {
+            link,
+            addresses: addresses.to_vec(),
+            claim,
+        });
+        let together = self.together.clone();
+        // Behind whatever was asked before. Another one's turn may have served it by then.
+        let turn = self
             .table
-            .run(move |table| table.ensure_present(link, &wanted, claim))
+            .run(move |table| together.serve(group, |asked| table.ensure_all_present(asked)))
             .await;
+        let done = match turn {
+            Ok(()) => answer.await.map_err(|_| WorkerError::Stopped),
+            Err(error) => Err(error),
+        };
         let answers =
             done.unwrap_or_else(|error| addresses.iter().map(|_| Err(error.into())).collect());
         self.wait_until_taken_in(link, addresses, &answers).await;
@@ -184,6 +203,7 @@ impl AddressDriver for NetlinkAddresses {
         addresses: &[IpNet],
     ) -> Vec<Result<Outcome, AddressError>> {
         let unwanted = addresses.to_vec();
+        self.together.end_group();
         let done = self
             .table
             .run(move |table| table.ensure_absent(link, &unwanted))

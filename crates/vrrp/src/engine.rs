@@ -28,6 +28,7 @@ use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::receive::{self, NoVrid};
+use crate::rhythm::Rhythm;
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
@@ -76,6 +77,7 @@ pub(crate) struct Engine<T> {
     groups: Groups,
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
+    rhythm: Rhythm,
     /// What failed while actions were carried out, on its way back into the election.
     failed: Vec<(RouterId, Effect)>,
     subscribers: Vec<mpsc::UnboundedSender<Event>>,
@@ -107,6 +109,7 @@ impl<T: Transport> Engine<T> {
             groups: Groups::new(),
             links: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            rhythm: Rhythm::new(clock::now()),
             failed: Vec::new(),
             subscribers: Vec::new(),
             stopping: 0,

@@ -62,6 +62,15 @@ impl Lane {
         }
     }
 
+    /// Which VRIDs have a router.
+    pub(crate) fn vrids(&self) -> Box<[bool; 256]> {
+        let mut vrids = Box::new([false; 256]);
+        for (wanted, router) in vrids.iter_mut().zip(&*self.routers) {
+            *wanted = router.is_some();
+        }
+        vrids
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.routers.iter().all(Option::is_none)
     }

@@ -1,5 +1,5 @@
-//! Raw sockets: one for each interface and family, for sending and receiving, and one more where authentication
-//! headers are used.
+//! Raw sockets: one for each interface and family, for sending and receiving, one for what is only counted, and one more
+//! where authentication headers are used.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
@@ -13,11 +13,13 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6,
     SockaddrLike, recvmsg, sendmsg, setsockopt, sockopt,
 };
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::config::Family;
+use crate::filter::{self, Listened, Queue, Step};
 use crate::sys;
 use crate::transport::{Carrier, Datagram, LaneId, Transport};
 
@@ -25,8 +27,10 @@ use crate::transport::{Carrier, Datagram, LaneId, Transport};
 const TRAFFIC_CLASS: u32 = 0xc0;
 /// The longest IPv4 header and 255 IPv6 addresses fit.
 const PACKET_MAX: usize = 4608;
-/// Room for bursts while this process does not run.
-const RECEIVE_BUFFER: usize = 1 << 20;
+/// Room for bursts while this process does not run: some ten thousand packets, and some thousands of those that are only
+/// counted.
+const RECEIVE_BUFFER: usize = 4 << 20;
+const OTHERS_BUFFER: usize = 2 << 20;
 /// How many packets may have come in on a new socket before it was bound to its interface.
 const STRAY_MAX: usize = 4096;
 
@@ -48,10 +52,25 @@ pub(crate) struct RawTransport {
 struct RawLane {
     id: LaneId,
     index: LinkIndex,
+    family: Family,
     plain: AsyncFd<Socket>,
     header: Option<AsyncFd<Socket>>,
-    /// Which of the two was read last.
+    /// For what is only counted.
+    others: AsyncFd<Socket>,
+    listened: Option<Listened>,
+    /// What the kernel has dropped so far of either queue of plain ones.
+    overflows: [u32; 2],
+    /// Which of the two ways was looked at first the last time.
     turn: Carrier,
+    /// The last packet was only to be counted.
+    last_was_another: bool,
+}
+
+/// A socket of a lane.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Header,
+    Plain(Queue),
 }
 
 impl RawLane {
@@ -60,6 +79,94 @@ impl RawLane {
             Carrier::Header => self.header.as_ref(),
             Carrier::Plain => Some(&self.plain),
         }
+    }
+
+    /// Reads from one socket. Only one that was told to be readable is asked, unless it is to be asked `anyway`.
+    fn try_receive(
+        &mut self,
+        place: Place,
+        anyway: bool,
+        packet: &mut [u8],
+        control: &mut [u8],
+    ) -> io::Result<Option<Received>> {
+        let socket = match place {
+            Place::Header => self.header.as_ref(),
+            Place::Plain(Queue::Ours) => Some(&self.plain),
+            Place::Plain(Queue::Others) => Some(&self.others),
+        };
+        let Some(socket) = socket else {
+            return Ok(None);
+        };
+        let mut read = |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet, control)?);
+        let result = if anyway {
+            read(socket.get_ref())
+        } else {
+            socket.try_io(Interest::READABLE, read)
+        };
+        let mut received = match result {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let (Some(total), Place::Plain(queue)) = (received.overflows, place) {
+            let [ours, others] = &mut self.overflows;
+            match queue {
+                Queue::Ours => *ours = total,
+                Queue::Others => *others = total,
+            }
+            received.overflows = Some(ours.wrapping_add(*others));
+        }
+        Ok(Some(received))
+    }
+
+    /// The next packet: of ours first, and of those by turns, so that neither way keeps the other from being read.
+    fn next(
+        &mut self,
+        packet: &mut [u8],
+        control: &mut [u8],
+    ) -> io::Result<Option<(Carrier, Received)>> {
+        // While there are others to read, nobody waits to be told that one of ours has come.
+        let anyway = std::mem::take(&mut self.last_was_another);
+        self.turn = self.turn.other();
+        for carrier in [self.turn, self.turn.other()] {
+            let place = match carrier {
+                Carrier::Header => Place::Header,
+                Carrier::Plain => Place::Plain(Queue::Ours),
+            };
+            if let Some(ours) = self.try_receive(place, anyway, packet, control)? {
+                return Ok(Some((carrier, ours)));
+            }
+        }
+        let other = self.try_receive(Place::Plain(Queue::Others), false, packet, control)?;
+        self.last_was_another = other.is_some();
+        Ok(other.map(|other| (Carrier::Plain, other)))
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
+        let mut is_ready = false;
+        for socket in [&self.plain, &self.others].into_iter().chain(&self.header) {
+            // An error here means that the runtime is going down.
+            if let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx) {
+                ready.retain_ready();
+                is_ready = true;
+            }
+        }
+        is_ready
+    }
+
+    /// Changes what the kernel lets in where. For a moment a packet may find its way into both queues or none.
+    fn listen(&mut self, listened: &Listened) -> io::Result<()> {
+        if self.listened.as_ref() == Some(listened) {
+            return Ok(());
+        }
+        for (socket, queue) in [(&self.others, Queue::Others), (&self.plain, Queue::Ours)] {
+            attach(
+                socket.get_ref(),
+                &filter::program(self.family, listened, queue),
+            )?;
+        }
+        self.listened = Some(listened.clone());
+        Ok(())
     }
 }
 
@@ -88,14 +195,21 @@ impl Transport for RawTransport {
         family: Family,
     ) -> io::Result<()> {
         self.close(lane);
-        let socket = open(interface, index, family, Carrier::Plain)?;
-        let plain = sys::watch_readable(socket)?;
+        let plain = open(interface, index, family, Carrier::Plain, RECEIVE_BUFFER)?;
+        let others = open(interface, index, family, Carrier::Plain, OTHERS_BUFFER)?;
+        attach(&others, &filter::NOTHING)?;
+        drain(&others);
         self.lanes.push(RawLane {
             id: lane,
             index,
-            plain,
+            family,
+            plain: sys::watch_readable(plain)?,
             header: None,
+            others: sys::watch_readable(others)?,
+            listened: None,
+            overflows: [0; 2],
             turn: Carrier::Plain,
+            last_was_another: false,
         });
         Ok(())
     }
@@ -103,13 +217,24 @@ impl Transport for RawTransport {
     fn open_header(&mut self, lane: LaneId, interface: &str, index: LinkIndex) -> io::Result<()> {
         let open_lane = self.lanes.iter_mut().find(|open| open.id == lane);
         let lane = open_lane.ok_or(io::ErrorKind::NotConnected)?;
-        let socket = open(interface, index, Family::Ipv4, Carrier::Header)?;
+        let socket = open(
+            interface,
+            index,
+            Family::Ipv4,
+            Carrier::Header,
+            RECEIVE_BUFFER,
+        )?;
         lane.header = Some(sys::watch_readable(socket)?);
         Ok(())
     }
 
     fn close(&mut self, lane: LaneId) {
         self.lanes.retain(|open| open.id != lane);
+    }
+
+    fn listen(&mut self, lane: LaneId, listened: &Listened) -> io::Result<()> {
+        let lane = self.lanes.iter_mut().find(|open| open.id == lane);
+        lane.map_or(Ok(()), |lane| lane.listen(listened))
     }
 
     fn send(
@@ -163,15 +288,7 @@ impl Transport for RawTransport {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<LaneId> {
         let (later, first) = self.lanes.split_at(self.turn.min(self.lanes.len()));
         for lane in first.iter().chain(later) {
-            // An error here means that the runtime is going down.
-            let mut is_ready = false;
-            for socket in std::iter::once(&lane.plain).chain(&lane.header) {
-                if let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx) {
-                    ready.retain_ready();
-                    is_ready = true;
-                }
-            }
-            if is_ready {
+            if lane.poll_readable(cx) {
                 let id = lane.id;
                 self.turn = self
                     .lanes
@@ -194,25 +311,7 @@ impl Transport for RawTransport {
         let Some(lane) = lanes.iter_mut().find(|open| open.id == lane) else {
             return Ok(None);
         };
-        // By turns, so that neither flood keeps the other from being read.
-        lane.turn = lane.turn.other();
-        let mut found = None;
-        for carrier in [lane.turn, lane.turn.other()] {
-            let Some(socket) = lane.socket(carrier) else {
-                continue;
-            };
-            let read =
-                |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet.as_mut_slice(), control)?);
-            match socket.try_io(Interest::READABLE, read) {
-                Ok(received) => {
-                    found = Some((carrier, received));
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let Some((carrier, received)) = found else {
+        let Some((carrier, received)) = lane.next(packet.as_mut_slice(), control)? else {
             return Ok(None);
         };
         let bytes = packet.get(..received.len).unwrap_or_default();
@@ -248,15 +347,23 @@ fn raw(family: Family, carrier: Carrier) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn open(interface: &str, index: LinkIndex, family: Family, carrier: Carrier) -> io::Result<Socket> {
+fn open(
+    interface: &str,
+    index: LinkIndex,
+    family: Family,
+    carrier: Carrier,
+    receive_buffer: usize,
+) -> io::Result<Socket> {
     let socket = raw(family, carrier)?;
     if carrier == Carrier::Header {
         // What the header authenticates is the IPv4 header too, so that the kernel must not make it.
         socket.set_header_included_v4(true)?;
     }
     socket.bind_device(Some(interface.as_bytes()))?;
-    // As much as the system allows.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    // Without CAP_NET_ADMIN, as much as the system allows.
+    if set_socket_recv_buffer_size_force(&socket, receive_buffer).is_err() {
+        let _ = socket.set_recv_buffer_size(receive_buffer);
+    }
     setsockopt(&socket, sockopt::RxqOvfl, &1)?;
     let ttl = u32::from(IP_TTL);
     match family {
@@ -283,13 +390,26 @@ fn open(interface: &str, index: LinkIndex, family: Family, carrier: Carrier) -> 
         }
     }
     // What came in before the socket was bound may be another interface's, and without its hop limit.
+    drain(&socket);
+    Ok(socket)
+}
+
+fn attach(socket: &Socket, program: &[Step]) -> io::Result<()> {
+    let instruction = |step: &Step| {
+        let (holds, fails) = step.skips;
+        SockFilter::new(step.code, holds, fails, step.operand)
+    };
+    let program: Vec<SockFilter> = program.iter().map(instruction).collect();
+    socket.attach_filter(&program)
+}
+
+fn drain(socket: &Socket) {
     let mut stray = [0; 1];
     for _ in 0..STRAY_MAX {
-        if rustix::io::read(&socket, &mut stray).is_err() {
+        if rustix::io::read(socket, &mut stray).is_err() {
             break;
         }
     }
-    Ok(socket)
 }
 
 /// What `recvmsg` says beside the bytes.

@@ -177,7 +177,8 @@ pub struct LinkCounters {
     pub unknown_vrid: u64,
     /// Too short to say for which VRID, or with an authentication header that is not one of VRRP's.
     pub malformed: u64,
-    /// Dropped by the kernel because this process did not read fast enough (`SO_RXQ_OVFL`).
+    /// Dropped by the kernel because this process did not read fast enough (`SO_RXQ_OVFL`). An upper bound: while the
+    /// queue of what is only counted is full, Linux counts with it also what the other queue has taken in.
     pub receive_queue_overflows: u64,
     /// Failed attempts to receive.
     pub receive_errors: u64,

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use locum_vip::LinkIndex;
 
 use crate::config::Family;
+use crate::filter::Listened;
 
 /// Names the socket of one interface and family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +45,8 @@ pub(crate) struct Datagram<'a> {
     pub(crate) overflows: Option<u32>,
 }
 
-/// One socket for each interface and family, and a second one for authentication headers where they are used. Nothing
-/// here waits.
+/// One lane for each interface and family, with a socket of its own for authentication headers where they are used.
+/// Nothing here waits.
 pub(crate) trait Transport {
     /// Opens the lane's socket; open ones are replaced.
     fn open(
@@ -60,6 +61,11 @@ pub(crate) trait Transport {
     fn open_header(&mut self, lane: LaneId, interface: &str, index: LinkIndex) -> io::Result<()>;
 
     fn close(&mut self, lane: LaneId);
+
+    /// Says what the lane's routers listen to. All the rest is received too, but after it.
+    fn listen(&mut self, _lane: LaneId, _listened: &Listened) -> io::Result<()> {
+        Ok(())
+    }
 
     fn send(
         &mut self,

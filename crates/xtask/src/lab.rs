@@ -15,7 +15,7 @@ use crate::{
 /// What is measured on a kernel with IPVS, which is booted where this one has none.
 const ON_IPVS: [&str; 2] = ["check-cost", "ipvs-speed"];
 
-/// Measure in the lab: outages as a client sees them, and the kernel's table and checks, beside keepalived.
+/// Measure in the lab: outages as a client sees them, many routers, hostile packets, and the kernel's table and checks.
 ///
 /// Builds `lab` and `director` in release and runs `lab` with the words that follow, for example
 /// `cargo xtask lab failover`; `cargo xtask lab -- --help` lists what it can do.

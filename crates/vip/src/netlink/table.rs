@@ -12,7 +12,7 @@ use super::record::Record;
 use super::rtnl::{self, AddressEntry, Put};
 use crate::driver::{AddressError, Claim, Foreign, LinkIndex, Outcome};
 
-type Answer = Result<Outcome, AddressError>;
+pub(crate) type Answer = Result<Outcome, AddressError>;
 
 /// An address may appear between our look and our request: look so often.
 const LOOKS: usize = 3;
@@ -26,6 +26,14 @@ pub(crate) struct Table {
     record: Option<Record>,
     clock: Clock,
     promotion_failed: bool,
+}
+
+/// A router's addresses that should be there.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) link: LinkIndex,
+    pub(crate) addresses: Vec<IpNet>,
+    pub(crate) claim: Claim,
 }
 
 /// What to do about one wanted address.
@@ -73,15 +81,34 @@ impl Table {
         }
     }
 
-    pub(crate) fn ensure_present(
-        &mut self,
-        link: LinkIndex,
-        addresses: &[IpNet],
-        claim: Claim,
-    ) -> Vec<Answer> {
+    /// Serves `asked` in order, with one look at each interface for all of them: the renewals of many routers come
+    /// together, and to read a table of hundreds costs more than to renew an address in it.
+    pub(crate) fn ensure_all_present(&mut self, asked: &[Asked]) -> Vec<Vec<Answer>> {
+        let mut looks: BTreeMap<LinkIndex, Result<Present, AddressError>> = BTreeMap::new();
+        let serve = |one: &Asked| {
+            let look = looks.entry(one.link).or_insert_with(|| self.read(one.link));
+            match look {
+                Ok(present) => self.ensure_present(one, present),
+                Err(error) if lifetime(one.claim.lease, (self.clock)()).is_some() => {
+                    all(&one.addresses, error)
+                }
+                Err(_) => all(&one.addresses, &AddressError::Expired),
+            }
+        };
+        asked.iter().map(serve).collect()
+    }
+
+    /// `first` is the first look at the interface.
+    fn ensure_present(&mut self, asked: &Asked, first: &Present) -> Vec<Answer> {
+        let Asked {
+            link,
+            addresses,
+            claim,
+        } = asked;
+        let (link, claim) = (*link, *claim);
         let mut answers: Vec<Option<Answer>> = addresses.iter().map(|_| None).collect();
         let mut touched = Vec::new();
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
             let open: Vec<usize> = (0..)
                 .zip(&answers)
                 .filter(|(_, a)| a.is_none())
@@ -90,8 +117,9 @@ impl Table {
             if open.is_empty() || lifetime(claim.lease, (self.clock)()).is_none() {
                 break;
             }
-            let present = match self.read(link) {
-                Ok(present) => present,
+            let again = (look > 0).then(|| self.read(link)).transpose();
+            let present = match &again {
+                Ok(again) => again.as_ref().unwrap_or(first),
                 Err(error) => {
                     for slot in answers.iter_mut().filter(|slot| slot.is_none()) {
                         *slot = Some(Err(error.duplicate()));
@@ -114,7 +142,7 @@ impl Table {
                     Step::UseForeign => *answer = Some(Ok(Outcome::Unchanged)),
                 }
             }
-            self.prepare(link, &puts, &present);
+            self.prepare(link, &puts, present);
             for chunk in puts.chunks(MAX_BATCH) {
                 touched.extend(chunk.iter().map(|(index, address, _)| (*index, *address)));
                 for (index, answer) in self.put(link, chunk, claim) {

@@ -118,11 +118,14 @@ impl<T: Transport> Engine<T> {
     }
 
     fn reschedule(&mut self, id: RouterId) {
+        let rhythm = self.rhythm;
         let Some(router) = self.routers.get_mut(&id) else {
             return;
         };
+        let interval = router.config.election().interval().duration();
         let election = router.seat.election(&self.groups);
-        let next = election.and_then(|election| Some(election.poll_timeout()?.at));
+        let next = election.and_then(|election| election.poll_timeout());
+        let next = next.map(|deadline| rhythm.serve_at(deadline.timer, deadline.at, interval));
         if router.deadline == next {
             return;
         }

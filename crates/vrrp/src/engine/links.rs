@@ -11,6 +11,7 @@ use locum_vrrp_election::{Input, Link};
 
 use super::{Due, Engine};
 use crate::command::RouterId;
+use crate::filter::Listened;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::status::{AddressStatus, EventKind};
@@ -140,6 +141,7 @@ impl<T: Transport> Engine<T> {
                 }
             }
         }
+        self.listen(id);
     }
 
     /// Has the lane the socket that this router needs?
@@ -149,6 +151,23 @@ impl<T: Transport> Engine<T> {
         self.lanes
             .get(&lane)
             .is_some_and(|lane| lane.carries(header))
+    }
+
+    /// Tells the socket whom its routers listen to.
+    pub(super) fn listen(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get(&id) else {
+            return;
+        };
+        let is_multicast = |id: RouterId| {
+            let router = self.routers.get(&id);
+            router.is_some_and(|router| router.config.peers().is_empty())
+        };
+        let listened = Listened {
+            vrids: lane.vrids(),
+            on_link: lane.routers().all(is_multicast),
+        };
+        // Whatever is sorted wrongly is received all the same.
+        let _ = self.transport.listen(id, &listened);
     }
 
     pub(super) fn reopen(&mut self, now: Instant, id: LaneId) {

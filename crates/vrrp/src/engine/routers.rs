@@ -94,6 +94,7 @@ impl<T: Transport> Engine<T> {
         self.routers.insert(id, instance);
         // The others on this interface hear of it too: what is virtual now is nobody's source.
         self.follow_link(now, &interface);
+        self.listen(lane_id);
         (id, status)
     }
 
@@ -209,6 +210,7 @@ impl<T: Transport> Engine<T> {
                 self.transport.close(router.lane);
                 self.lanes.remove(&router.lane);
             }
+            self.listen(router.lane);
             self.follow_link(now, &interface);
         }
         for waiting in router.stop.into_iter().flatten() {

@@ -1,5 +1,6 @@
 //! Nodes elect one Master, and planned moves are seamless.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use locum_vrrp_election::{LeasePolicy, Preempt, State};
@@ -130,6 +131,33 @@ async fn many_routers_of_one_interface_share_its_socket() {
     for router in on_b {
         assert_eq!(router.status().state, State::Backup);
         assert!(router.status().stats.adverts_received >= 6);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn routers_that_started_one_after_another_advertise_together() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    for vrid in 1..=100 {
+        a.add(router(vrid, election(150))).await;
+        pass(millis(1)).await;
+    }
+    pass(seconds(10)).await;
+    let before = lan.sent_by(&a).len();
+    pass(seconds(5)).await;
+    let sent = lan.sent_by(&a).split_off(before);
+    assert_eq!(sent.len(), 500);
+    let moments: BTreeSet<_> = sent.iter().map(|sent| sent.at).collect();
+    // They started within 100 ms: twenty beats of 5 ms, and one that is cut in two.
+    assert!(moments.len() <= 5 * 21, "{}", moments.len());
+    for vrid in 1..=100 {
+        let of_one = sent.iter().filter(|sent| sent.message[1] == vrid);
+        let at: Vec<_> = of_one.map(|sent| sent.at).collect();
+        // tokio's clock counts milliseconds.
+        let gaps = at.windows(2).map(|pair| pair[1] - pair[0]);
+        for gap in gaps {
+            assert!((millis(999)..=millis(1001)).contains(&gap), "{gap:?}");
+        }
     }
 }
 

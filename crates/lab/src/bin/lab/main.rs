@@ -6,11 +6,19 @@
     reason = "a program talks to its user"
 )]
 
-mod cost;
+mod check_cost;
+mod cpu;
 mod failover;
+mod flood;
+mod router_cost;
+mod routers;
+mod scale;
 mod speed;
+mod wire;
 
 use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,17 +34,58 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    CheckCost(cost::Cost),
+    CheckCost(check_cost::CheckCost),
+    Cost(router_cost::RouterCost),
     Failover(failover::Failover),
+    Flood(flood::FloodArguments),
     IpvsSpeed(speed::Speed),
+    Scale(scale::Scale),
 }
 
 fn main() -> ExitCode {
     kernel::first_process();
     match Cli::parse().verb {
-        Verb::CheckCost(arguments) => cost::kernel(&arguments).run(|| code(cost::run(&arguments))),
+        Verb::CheckCost(arguments) => {
+            check_cost::kernel(&arguments).run(|| code(check_cost::run(&arguments)))
+        }
+        Verb::Cost(arguments) => judged(router_cost::run(&arguments)),
         Verb::Failover(arguments) => code(failover::run(&arguments)),
+        Verb::Flood(arguments) => judged(flood::run(&arguments)),
         Verb::IpvsSpeed(arguments) => speed::main(&arguments),
+        Verb::Scale(arguments) => judged(scale::run(&arguments)),
+    }
+}
+
+/// Was what was measured as it should be?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    AsItShould,
+    NotAsItShould,
+}
+
+impl From<bool> for Verdict {
+    fn from(good: bool) -> Self {
+        if good {
+            Self::AsItShould
+        } else {
+            Self::NotAsItShould
+        }
+    }
+}
+
+fn judged(result: Result<Verdict, Box<dyn Error>>) -> ExitCode {
+    let mut verdict = Verdict::AsItShould;
+    match code(result.map(|judged| verdict = judged)) {
+        ExitCode::SUCCESS if verdict == Verdict::NotAsItShould => ExitCode::FAILURE,
+        code => code,
+    }
+}
+
+/// The director to measure: by default the one beside this program.
+fn director(given: Option<&Path>) -> io::Result<PathBuf> {
+    match given {
+        Some(path) => std::path::absolute(path),
+        None => Ok(std::env::current_exe()?.with_file_name("director")),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use locum_lab::Host;
 
 /// Of all processes and threads in it that still run.
-pub(super) fn used(host: &Host) -> Duration {
+pub(crate) fn used(host: &Host) -> Duration {
     host.processes().into_iter().map(of_process).sum()
 }
 

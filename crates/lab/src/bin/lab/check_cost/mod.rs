@@ -1,6 +1,5 @@
 //! `lab check-cost`.
 
-mod cpu;
 mod farm;
 mod report;
 mod subject;
@@ -18,6 +17,7 @@ use locum_lab::kernel::Kernel;
 use self::farm::{Farm, Task};
 use self::report::{Report, Row};
 use self::subject::Subject;
+use crate::cpu;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -33,7 +33,7 @@ const HALVINGS: u8 = 8;
 /// What does it cost to check many servers? keepalived and director in turn, in one kernel, which is booted if this one
 /// has no IPVS: CPU, probes, and servers taken for down though none is.
 #[derive(Debug, Args)]
-pub(crate) struct Cost {
+pub(crate) struct CheckCost {
     /// The director to measure; by default the one beside this program.
     #[arg(long, value_name = "PATH")]
     director: Option<PathBuf>,
@@ -73,7 +73,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 /// What this needs of a kernel.
-pub(crate) fn kernel(arguments: &Cost) -> Kernel {
+pub(crate) fn kernel(arguments: &CheckCost) -> Kernel {
     let run = 2 * subject::BOUND + 4 * arguments.interval + SETTLE + arguments.length();
     let runs = u32::try_from(arguments.of.len()).unwrap_or(u32::MAX);
     let mut runs = runs.saturating_mul(u32::from(arguments.rounds));
@@ -89,14 +89,14 @@ pub(crate) fn kernel(arguments: &Cost) -> Kernel {
     kernel
 }
 
-impl Cost {
+impl CheckCost {
     fn length(&self) -> Duration {
         Duration::from_secs(self.seconds.into())
     }
 }
 
 /// Measures, in a kernel that has IPVS.
-pub(crate) fn run(arguments: &Cost) -> Outcome<()> {
+pub(crate) fn run(arguments: &CheckCost) -> Outcome<()> {
     if arguments.of.contains(&Subject::Keepalived) {
         eprintln!("keepalived {}", Keepalived::require()?);
     }
@@ -124,7 +124,7 @@ pub(crate) fn run(arguments: &Cost) -> Outcome<()> {
 }
 
 /// Finds out how many probes the machine can make, and asks for twice as many.
-fn overload(arguments: &Cost, director: &Path, report: &mut Report) -> Outcome<()> {
+fn overload(arguments: &CheckCost, director: &Path, report: &mut Report) -> Outcome<()> {
     let mut task = Task {
         servers: arguments.servers,
         interval: arguments.interval,

@@ -1,0 +1,91 @@
+//! When the engine serves a deadline. What may be a little late is served together: the advertisements of 250 routers
+//! in twenty wake-ups an interval instead of 250, for the sender and for whoever receives them.
+
+use std::time::{Duration, Instant};
+
+use locum_vrrp_election::Timer;
+
+/// An advertisement may be late by this part of its interval,
+const PART: u32 = 20;
+/// but by no more than this.
+const MOST: Duration = Duration::from_millis(5);
+
+/// The common beat of all routers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rhythm {
+    epoch: Instant,
+}
+
+impl Rhythm {
+    pub(crate) const fn new(epoch: Instant) -> Self {
+        Self { epoch }
+    }
+
+    /// When to serve `timer`, due `at`, of a router that advertises every `interval`: the same time later in each
+    /// interval that the beat divides.
+    pub(crate) fn serve_at(self, timer: Timer, at: Instant, interval: Duration) -> Instant {
+        // All others decide who has the addresses, and when.
+        if matches!(timer, Timer::Advertise | Timer::Announce | Timer::Renew) {
+            self.next_beat(at, (interval / PART).min(MOST))
+        } else {
+            at
+        }
+    }
+
+    fn next_beat(self, at: Instant, beat: Duration) -> Instant {
+        let since = at.saturating_duration_since(self.epoch).as_nanos();
+        let over = since.checked_rem(beat.as_nanos()).unwrap_or(0);
+        if over == 0 {
+            return at;
+        }
+        let over = u64::try_from(over).unwrap_or(0);
+        at + beat.saturating_sub(Duration::from_nanos(over))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    fn served_after(timer: Timer, at: Duration, interval: Duration) -> Duration {
+        let epoch = clock::now();
+        let served = Rhythm::new(epoch).serve_at(timer, epoch + at, interval);
+        served.duration_since(epoch)
+    }
+
+    #[test]
+    fn advertisements_wait_for_the_beat_of_a_twentieth_of_their_interval() {
+        let interval = Duration::from_millis(10);
+        let after = |micros| {
+            let at = Duration::from_micros(micros);
+            served_after(Timer::Advertise, at, interval).as_micros()
+        };
+        assert_eq!(
+            [0, 1, 499, 500, 501, 10_001].map(after),
+            [0, 500, 500, 500, 1000, 10_500]
+        );
+    }
+
+    #[test]
+    fn no_advertisement_waits_longer_than_five_milliseconds() {
+        let at = Duration::from_millis(1001);
+        let served = served_after(Timer::Advertise, at, Duration::from_secs(40));
+        assert_eq!(served, Duration::from_millis(1005));
+    }
+
+    #[test]
+    fn what_decides_who_has_the_addresses_waits_for_nothing() {
+        let at = Duration::from_micros(1234);
+        for timer in [
+            Timer::Acquire,
+            Timer::Leave,
+            Timer::Linger,
+            Timer::MasterDown,
+            Timer::PreemptDelay,
+            Timer::Retry,
+        ] {
+            assert_eq!(served_after(timer, at, Duration::from_secs(1)), at);
+        }
+    }
+}
