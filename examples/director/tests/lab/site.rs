@@ -41,7 +41,7 @@ impl Form {
         )
     }
 
-    const fn version(self) -> u8 {
+    pub(crate) const fn version(self) -> u8 {
         match self {
             Self::V2 | Self::V2Password | Self::V2Unicast => 2,
             Self::V3 | Self::V3Unicast | Self::V3Ipv6 | Self::V3Ipv6Unicast => 3,
@@ -190,6 +190,11 @@ fn net([first, last]: [u16; 2], prefix: u8) -> IpNet {
 /// 10.77.0.`last`/24.
 pub(crate) fn net4(last: u8) -> IpNet {
     IpNet::new_assert([10, 77, 0, last].into(), 24)
+}
+
+/// fd77::`last`/64.
+pub(crate) fn net6(last: u16) -> IpNet {
+    net([0xfd77, last], 64)
 }
 
 /// Which program.
