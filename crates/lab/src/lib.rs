@@ -29,6 +29,7 @@ pub use self::lan::{Impairment, Lan, owners};
 pub use self::log::{Line, Log, LogMark};
 pub use self::mac::{Mac, ParseMacError};
 pub use self::peer::director::Director;
+pub use self::peer::frr::{self, Frr};
 pub use self::peer::keepalived::{self, Keepalived};
 pub use self::privilege::require_privileges;
 pub use self::prober::{Outage, ProbeConfig, ProbeReport, Prober, Responder, Snapshot, Stall};

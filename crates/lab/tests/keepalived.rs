@@ -50,10 +50,12 @@ fn elect_and_fail_over(version: u8, interval: Duration, vips: &[&str], probed: &
     a.kill_all().unwrap();
     on_b.wait_state(51, State::Master, BOUND).unwrap();
     prober.wait_answered(death, b.mac("eth0"), BOUND).unwrap();
-    let outage = prober.finish().longest_outage();
-    // Theory: 2 to 3 intervals and the skew of priority 100. No upper bound on a busy machine but a wide one.
+    let report = prober.finish();
+    let outage = report.longest_outage();
+    // Theory: 2 to 3 intervals and the skew of priority 100. Longer may only be what a stall of the machine makes so.
+    assert!(outage >= 2 * interval, "{outage:?}");
     assert!(
-        outage >= 2 * interval && outage < 6 * interval + BOUND / 10,
+        outage < 6 * interval + BOUND / 10 || !report.is_undisturbed(),
         "{outage:?}"
     );
     // Its address stays behind: nobody takes it from a killed keepalived.

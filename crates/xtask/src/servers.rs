@@ -1,4 +1,4 @@
-//! Servers from Debian that the health checks are tested against.
+//! Servers from Debian that the health checks are tested against, and FRR, whose vrrpd the pair is tested against.
 //!
 //! They are unpacked below the target directory, not installed: installing would start them, now and whenever the
 //! machine boots.
@@ -17,7 +17,7 @@ use crate::{
     workspace::Workspace,
 };
 
-const SERVERS: [Need; 6] = [
+const SERVERS: [Need; 7] = [
     Need {
         program: "dnsmasq",
         package: "dnsmasq-base",
@@ -44,6 +44,11 @@ const SERVERS: [Need; 6] = [
         why: "a server of telnet",
     },
     Need {
+        program: "vrrpd",
+        package: "frr",
+        why: "a router whose VRRP the pair is tested against",
+    },
+    Need {
         program: "vsftpd",
         package: "vsftpd",
         why: "a server of FTP",
@@ -55,14 +60,9 @@ const SERVERS: [Need; 6] = [
 /// # Errors
 /// If one is missing and cannot, or must not, be fetched.
 pub(crate) fn ensure(consent: Consent) -> anyhow::Result<()> {
-    // Where the tests look: `crates/health/tests/real_servers/package.rs`.
+    // Where the tests look: `crates/health/tests/real_servers/package.rs` and `locum_lab::frr::Programs`.
     let directory = Workspace::load()?.target_directory.join("servers");
-    let there = |need: &Need| {
-        ["usr/sbin", "usr/bin"]
-            .iter()
-            .any(|bin| directory.join(bin).join(need.program).is_file())
-            || which(need.program).is_some()
-    };
+    let there = |need: &Need| is_below(&directory, need) || is_below(Path::new("/"), need);
     let missing: Vec<_> = SERVERS.iter().filter(|need| !there(need)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -81,6 +81,13 @@ pub(crate) fn ensure(consent: Consent) -> anyhow::Result<()> {
     }
     // All of them: what is there may be of an older package, with other libraries.
     unpack(&directory)
+}
+
+/// Is its program where its package puts it, seen from `root`?
+fn is_below(root: &Path, need: &Need) -> bool {
+    ["usr/sbin", "usr/bin", "usr/lib/frr"]
+        .iter()
+        .any(|directory| root.join(directory).join(need.program).is_file())
 }
 
 /// Downloads and unpacks all in a directory beside, which then takes the place of `directory`.
@@ -151,7 +158,7 @@ mod tests {
             "{shown}"
         );
         assert!(
-            shown.ends_with("nginx-light inetutils-telnetd vsftpd"),
+            shown.ends_with("nginx-light inetutils-telnetd frr vsftpd"),
             "{shown}"
         );
     }

@@ -17,8 +17,9 @@ use crate::{
 /// Run every test and every example in the documentation.
 ///
 /// Installs what is missing of iproute2, keepalived, user-mode-linux, kmod and ipvsadm, and unpacks in
-/// the target directory the servers that health checks are tested against (asks before each), then runs `cargo test` over the workspace with all features. Lab tests run as root in network
-/// namespaces of their own; those of IPVS boot a kernel that has it, where this one has not.
+/// the target directory FRR and the servers that health checks are tested against (asks before each), then runs
+/// `cargo test` over the workspace with all features. Lab tests run as root in network namespaces of their own;
+/// those of IPVS boot a kernel that has it, where this one has not.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -1,4 +1,5 @@
 //! Real implementations of VRRP, running in hosts.
 
 pub(crate) mod director;
+pub mod frr;
 pub mod keepalived;

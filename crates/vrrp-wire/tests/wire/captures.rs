@@ -1,4 +1,4 @@
-//! What keepalived sends decodes, verifies and encodes to the same bytes again.
+//! What keepalived and FRR send decodes, verifies and encodes to the same bytes again.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -209,6 +209,31 @@ fn v3_over_ipv6() {
             messages: 18,
             priorities: &[0, 150],
             ..v3_ipv6()
+        },
+    );
+}
+
+#[test]
+fn frr() {
+    let (messages, priorities) = (6, &[0, 150]);
+    check("frr-v2", &Facts { messages, ..v2() });
+    check(
+        "frr-v3-ipv4",
+        &Facts {
+            messages,
+            priorities,
+            ..v3()
+        },
+    );
+    // None of them is link-local.
+    let addresses = ["fd77::32", "fd77::33"].map(|address| address.parse().unwrap());
+    check(
+        "frr-v3-ipv6",
+        &Facts {
+            messages,
+            priorities,
+            addresses: addresses.to_vec(),
+            ..v3()
         },
     );
 }

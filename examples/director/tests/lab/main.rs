@@ -1,12 +1,13 @@
-//! The pair on real hosts: network namespaces, real sockets, real ARP, and real keepalived as a peer.
+//! The pair on real hosts: network namespaces, real sockets, real ARP, and real keepalived and FRR as peers.
 //!
-//! Needs root (`cargo xtask test` arranges it) and Debian's `iproute2` and `keepalived`; without them it fails and says so.
+//! Needs root (`cargo xtask test` arranges it) and Debian's `iproute2`, `keepalived` and `frr`; without them it fails and says so.
 
 mod authentication;
 mod crash;
 mod doctor;
 mod drift;
 mod freeze;
+mod frr;
 mod lossless;
 mod many;
 mod opposite;

@@ -47,7 +47,7 @@ impl Form {
         )
     }
 
-    const fn version(self) -> u8 {
+    pub(crate) const fn version(self) -> u8 {
         match self {
             Self::V2
             | Self::V2Header
@@ -244,6 +244,11 @@ fn net([first, last]: [u16; 2], prefix: u8) -> IpNet {
 /// 10.77.0.`last`/24.
 pub(crate) fn net4(last: u8) -> IpNet {
     IpNet::new_assert([10, 77, 0, last].into(), 24)
+}
+
+/// fd77::`last`/64.
+pub(crate) fn net6(last: u16) -> IpNet {
+    net([0xfd77, last], 64)
 }
 
 /// Which program.
