@@ -20,7 +20,7 @@ use crate::control::{ControlError, ControlSocket, Report};
 use crate::director::{Director, Joined, Member, notify};
 use crate::journal::Journal;
 use crate::reload::Reload;
-use crate::sequence::Sequences;
+use crate::sequence;
 use crate::signals::{Received, Signals};
 use crate::words;
 
@@ -90,16 +90,12 @@ async fn supervise(mut config: Config, path: &Path) -> Result<Ended, RunError> {
     let name = config.director.name.clone().unwrap_or_else(host_name);
     // Before the node: whoever answers there may be holding the same addresses.
     let socket = ControlSocket::bind(&config.director.control_socket)?;
-    let sequences =
-        Sequences::start(&config.director.state_directory()).map_err(RunError::EventLoop)?;
     let node = start_node(&config).await?;
     let checker = start_checker(&name, &config).map_err(RunError::EventLoop)?;
     let reload = Reload::new(path, &config);
-    let carry_on = |mut named: VirtualRouter| {
-        named.router = sequences.carry_on(named.router);
-        named
-    };
-    config.virtual_routers = config.virtual_routers.into_iter().map(carry_on).collect();
+    let state = config.director.state_directory();
+    config.virtual_routers =
+        sequence::carry_on(&state, config.virtual_routers).map_err(RunError::EventLoop)?;
     let director = Arc::new(Director::new(name, clock::now(), checker));
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
     let ended = take_part(&node, &director, &config, &mut signals, &reload).await;

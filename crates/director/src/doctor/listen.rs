@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use locum_vrrp::Family;
 use locum_vrrp::wire::{
-    AdvertisementView, IP_PROTOCOL, MULTICAST_IPV4, MULTICAST_IPV6, PseudoHeader,
+    AH_IP_PROTOCOL, AdvertisementView, AhPacket, IP_PROTOCOL, MULTICAST_IPV4, MULTICAST_IPV6,
+    PseudoHeader,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SocketAddrAny, recvfrom};
@@ -40,9 +41,9 @@ pub(super) fn listen(
     let mut open = Vec::new();
     for ear in ears {
         let name = ear.interface.to_owned();
-        match socket(ear) {
-            Ok(socket) => {
-                open.push((ear, socket));
+        match sockets(ear) {
+            Ok(sockets) => {
+                open.extend(sockets.into_iter().map(|socket| (ear, socket)));
                 heard.entry(name).or_insert_with(|| Ok(Vec::new()));
             }
             Err(error) => _ = heard.insert(name, Err(error.to_string())),
@@ -116,8 +117,12 @@ fn read(ear: &Ear<'_>, from: Option<&SocketAddrAny>, packet: &[u8]) -> Option<He
             let [first, .., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
             let source = Ipv4Addr::new(s0, s1, s2, s3);
             let destination = Ipv4Addr::new(d0, d1, d2, d3);
-            // The header's length is in words.
-            let message = packet.get(usize::from(first & 0x0f) * 4..)?;
+            let message = match header[9] {
+                // Who has the key is not known here.
+                AH_IP_PROTOCOL => AhPacket::new_checked(packet).ok()?.message(),
+                // The header's length is in words.
+                _ => packet.get(usize::from(first & 0x0f) * 4..)?,
+            };
             decode(source.into(), destination.into(), message)
         }
         Family::Ipv6 => {
@@ -144,12 +149,22 @@ fn decode(source: IpAddr, destination: IpAddr, message: &[u8]) -> Option<Heard> 
     })
 }
 
-fn socket(ear: &Ear<'_>) -> io::Result<Socket> {
+/// One for advertisements, and over IPv4 one for those with an authentication header.
+fn sockets(ear: &Ear<'_>) -> io::Result<Vec<Socket>> {
+    let protocols: &[u8] = match ear.family {
+        Family::Ipv4 => &[IP_PROTOCOL, AH_IP_PROTOCOL],
+        Family::Ipv6 => &[IP_PROTOCOL],
+    };
+    let sockets = protocols.iter().map(|protocol| socket(ear, *protocol));
+    sockets.collect()
+}
+
+fn socket(ear: &Ear<'_>, protocol: u8) -> io::Result<Socket> {
     let domain = match ear.family {
         Family::Ipv4 => Domain::IPV4,
         Family::Ipv6 => Domain::IPV6,
     };
-    let protocol = Protocol::from(i32::from(IP_PROTOCOL));
+    let protocol = Protocol::from(i32::from(protocol));
     let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;
     socket.bind_device(Some(ear.interface.as_bytes()))?;
@@ -172,10 +187,45 @@ fn socket(ear: &Ear<'_>) -> io::Result<Socket> {
 
 #[cfg(test)]
 mod tests {
-    use locum_vrrp::wire::{Advertisement, Authentication};
+    use locum_vrrp::wire::{Advertisement, AhEnvelope, AhKey, Authentication};
     use locum_vrrp::{AdvertInterval, ChecksumForm, Priority, Version, Vrid};
 
     use super::*;
+
+    #[test]
+    fn an_advertisement_is_read_out_of_its_authentication_header() {
+        let addresses: Vec<IpAddr> = vec!["192.0.2.10".parse().unwrap()];
+        let advertisement = Advertisement::new(
+            Vrid::new(51).unwrap(),
+            Priority::new(150),
+            AdvertInterval::v2(1).unwrap(),
+            addresses,
+        )
+        .and_then(|one| one.with_authentication(Authentication::Header))
+        .unwrap();
+        let envelope = AhEnvelope {
+            source: [192, 0, 2, 3].into(),
+            destination: MULTICAST_IPV4,
+            identification: 1,
+            sequence: 1,
+        };
+        let mut packet = Vec::new();
+        let key = AhKey::new("secret").unwrap();
+        key.encode_into(&advertisement, &envelope, &mut packet)
+            .unwrap();
+        let ear = Ear {
+            interface: "eth0",
+            index: 2,
+            family: Family::Ipv4,
+            own: &[],
+        };
+        let heard = read(&ear, None, &packet).unwrap();
+        assert_eq!(heard.source, IpAddr::from([192, 0, 2, 3]));
+        assert_eq!(heard.authentication, Authentication::Header);
+        for length in 0..packet.len() {
+            assert_eq!(read(&ear, None, &packet[..length]), None);
+        }
+    }
 
     #[test]
     fn an_advertisement_is_read_with_its_ip_header() {

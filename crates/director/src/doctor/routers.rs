@@ -188,7 +188,7 @@ fn others<'f>(
             findings.push(
                 Finding::error(
                     "vrid-password",
-                    format!("{name}: {source} on {on} has another password, or none"),
+                    format!("{name}: {source} on {on} has another authentication, or none"),
                 )
                 .why("Neither listens to the other: both are master.")
                 .cure("make `authentication` the same in all routers of the group"),
