@@ -6,6 +6,7 @@ mod crash;
 mod doctor;
 mod drift;
 mod freeze;
+mod groups;
 mod lossless;
 mod many;
 mod opposite;
