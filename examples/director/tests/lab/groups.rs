@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
-use locum_lab::{Director, Host, Lan, ProbeConfig, Prober, owners, wait_until};
+use locum_lab::{Director, Host, Keepalived, Lan, ProbeConfig, Prober, owners, wait_until};
 use serde_json::json;
 
 use crate::Result;
-use crate::site::PATIENCE;
+use crate::site::{Member, PATIENCE, Program};
 
 /// The machine stalled during so many tries: give up.
 const TRIES: usize = 4;
@@ -60,6 +60,20 @@ impl Between {
         let director = Director::start(router, program, &toml)?;
         director.wait_ready(PATIENCE)?;
         Ok(director)
+    }
+
+    fn start_either(&self, router: &Host, priority: u8, program: Program) -> Result<Member> {
+        if program == Program::Director {
+            return Ok(Member::Director(self.start(router, priority)?));
+        }
+        let mut text = "vrrp_sync_group site {\n group {\n eth0\n eth1\n }\n}\n".to_owned();
+        for Link { interface, vip, .. } in &self.links {
+            text += &format!(
+                "vrrp_instance {interface} {{\n state BACKUP\n interface {interface}\n virtual_router_id 51\n \
+                 version 3\n priority {priority}\n advert_int 0.10\n virtual_ipaddress {{\n {vip}/24\n }}\n}}\n"
+            );
+        }
+        Ok(Member::Keepalived(Keepalived::start_with(router, &text)?))
     }
 
     fn probe(&self) -> Result<[Prober; 2]> {
@@ -154,4 +168,32 @@ fn both_links_move_when_one_is_lost_and_a_stop_loses_nothing() -> Result {
         );
     }
     Err(format!("this machine stalled in each of {TRIES} tries").into())
+}
+
+/// The better one on router 1, opposite the other one's group of the same two links.
+fn life_of_two_groups(better: Program, other: Program) -> Result {
+    let site = Between::new()?;
+    let ([one, two], [sound, broken]) = (&site.routers, &site.links);
+    let probers = site.probe()?;
+    let _second = site.start_either(two, 100, other)?;
+    let first = site.start_either(one, 150, better)?;
+    site.moves_to(one, &probers)?;
+    for lost in [&sound.lan, &broken.lan] {
+        lost.cut(one)?;
+        site.moves_to(two, &probers)?;
+        lost.heal(one)?;
+        site.moves_to(one, &probers)?;
+    }
+    first.stop()?;
+    site.moves_to(two, &probers)
+}
+
+#[test]
+fn opposite_the_group_of_a_keepalived() -> Result {
+    life_of_two_groups(Program::Director, Program::Keepalived)
+}
+
+#[test]
+fn opposite_the_group_of_a_better_keepalived() -> Result {
+    life_of_two_groups(Program::Keepalived, Program::Director)
 }
