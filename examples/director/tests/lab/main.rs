@@ -8,6 +8,7 @@ mod doctor;
 mod drift;
 mod freeze;
 mod frr;
+mod groups;
 mod lossless;
 mod many;
 mod opposite;
