@@ -5,6 +5,7 @@ mod config;
 mod election;
 mod interface;
 mod timers;
+pub mod transcript;
 
 pub use self::config::{AnnounceSchedule, Config, ConfigError, LeasePolicy, Preempt};
 pub use self::election::{Election, MasterSeen};
