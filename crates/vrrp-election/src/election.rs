@@ -314,7 +314,7 @@ impl Election {
                 Timer::Advertise => self.advertise_due(now, deadline.at),
                 Timer::Announce => self.announce_due(now),
                 Timer::Renew => self.renew(now),
-                Timer::Leave => self.left(now),
+                Timer::Leave => self.leave_over(now),
                 Timer::Retry => self.retry(now),
             }
         }

@@ -46,6 +46,18 @@ impl Election {
         }
     }
 
+    /// Nobody has taken over: whoever could be Master again by now stays so, rather than let go of the addresses and
+    /// wait for a Master that there is not.
+    pub(super) fn leave_over(&mut self, now: Instant) {
+        let could_be = self.started && !self.faults.any() && self.may_be_master(now);
+        if could_be && !self.is_succeeded() {
+            self.timers.stop(Timer::Advertise);
+            self.become_master(now, Reason::NoSuccessor);
+        } else {
+            self.left(now);
+        }
+    }
+
     /// The wait is over, or there is nothing to wait for.
     pub(super) fn left(&mut self, now: Instant) {
         let reason = if self.is_succeeded() {
