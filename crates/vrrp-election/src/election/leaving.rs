@@ -21,12 +21,16 @@ impl Election {
             self.timers.stop(timer);
         }
         self.say_goodbye();
+        self.await_successor(now);
+        self.transition(State::Leaving, reason);
+    }
+
+    fn await_successor(&mut self, now: Instant) {
         let interval = self.config.interval.duration();
         let wait = interval * 2 + self.skew(Priority::MIN);
         self.timers.set(Timer::Advertise, now + interval);
         self.timers
             .set(Timer::Leave, now + wait.clamp(WAIT.0, WAIT.1));
-        self.transition(State::Leaving, reason);
     }
 
     pub(super) fn say_goodbye(&mut self) {
@@ -35,6 +39,13 @@ impl Election {
     }
 
     pub(super) fn leaving_hears(&mut self, now: Instant, advert: Advert) {
+        let is_successor = |master: super::MasterSeen| master.source == advert.source;
+        if advert.priority.is_stop() && self.watch.master.is_some_and(is_successor) {
+            // It stops in its turn: it is the next one that takes over from us.
+            self.watch.master = None;
+            self.await_successor(now);
+            return;
+        }
         if !advert.priority.is_stop() && !self.is_succeeded() {
             self.watch.master = Some(super::MasterSeen {
                 source: advert.source,

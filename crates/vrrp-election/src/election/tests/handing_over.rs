@@ -97,6 +97,25 @@ fn a_leaver_that_is_started_again_is_a_backup_if_somebody_did() {
 }
 
 #[test]
+fn a_successor_that_stops_in_its_turn_is_none() {
+    let mut router = Router::master(config(150));
+    router.does(Input::Tracking(Tracking::Failed));
+    router.does(Input::Tracking(Tracking::Recovered));
+    router.pass(ms(610)).does(advert(BELOW, 100));
+    router.pass(ms(10)).does(advert(BELOW, 0));
+    // As long as a Master of this interval waits for its successor, and with a goodbye for whoever missed the first.
+    assert_eq!(router.due_in(Timer::Leave), Some(ns(2_996_093_750)));
+    assert_eq!(router.due_in(Timer::Advertise), Some(ms(1000)));
+    router.until(Timer::Leave);
+    assert!(router.timeout().ends_with("Leaving→Master NoSuccessor"));
+    // Somebody else's goodbye does not count.
+    let mut router = leaving(config(150));
+    router.pass(ms(610)).does(advert(BELOW, 100));
+    router.pass(ms(10)).does(advert(ABOVE, 0));
+    assert_eq!(router.due_in(Timer::Leave), Some(ns(40_500_000)));
+}
+
+#[test]
 fn a_short_fault_that_nobody_took_over_for_leaves_no_gap() {
     let mut router = Router::master(config(150));
     router.does(Input::Tracking(Tracking::Failed));
