@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError};
 use crate::link::LinkFacts;
+use crate::record::Record;
 use crate::status::{Event, RouterStatus};
 
 /// Names a router for as long as the node lives; none is used twice.
@@ -24,6 +25,7 @@ pub(crate) enum Command {
         config: Box<RouterConfig>,
         reply: oneshot::Sender<Result<Added, AddError>>,
     },
+    Record(mpsc::UnboundedSender<Record>),
     SetLink {
         interface: Arc<str>,
         facts: Option<LinkFacts>,

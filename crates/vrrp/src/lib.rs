@@ -13,6 +13,7 @@ mod link;
 mod netlink;
 mod node;
 mod receive;
+mod record;
 mod socket;
 mod status;
 mod sys;
@@ -26,6 +27,7 @@ pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
 pub use self::error::{AddError, ChangeError, StartError};
 pub use self::link::LinkFacts;
 pub use self::node::{Node, Router};
+pub use self::record::Recording;
 pub use self::status::{AddressStatus, DropCounters, Event, EventKind, LinkCounters, RouterStatus};
 
 pub use locum_vip as vip;

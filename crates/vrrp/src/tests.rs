@@ -5,3 +5,4 @@ mod election;
 mod lan;
 mod lifecycle;
 mod receive;
+mod record;

@@ -12,6 +12,7 @@ use super::{Due, Engine};
 use crate::addresses::{Hold, Report, ReportKind, Results};
 use crate::command::RouterId;
 use crate::instance::Instance;
+use crate::record::Record;
 use crate::status::EventKind;
 use crate::transport::{LaneId, Transport};
 
@@ -42,12 +43,26 @@ impl<T: Transport> Engine<T> {
             return Ok(());
         };
         let result = router.election.handle(now, input);
+        let name = (self.recorder.is_some() && router.recorded).then(|| Arc::clone(&router.name));
+        let mut actions = Vec::new();
         while let Some(action) = self
             .routers
             .get_mut(&id)
             .and_then(|router| router.election.poll_action())
         {
+            if name.is_some() {
+                actions.push(action);
+            }
             self.carry_out(now, id, action);
+        }
+        if let Some(router) = name {
+            self.record(Record::Event {
+                at: now,
+                router,
+                input,
+                result,
+                actions,
+            });
         }
         result
     }

@@ -14,6 +14,7 @@ use crate::config::{Family, RouterConfig};
 use crate::error::{AddError, ChangeError};
 use crate::instance::Instance;
 use crate::lane::Lane;
+use crate::record::Record;
 use crate::transport::{LaneId, Transport};
 
 impl<T: Transport> Engine<T> {
@@ -59,7 +60,12 @@ impl<T: Transport> Engine<T> {
             Foreign::Refuse
         };
         let addresses = config.addresses().into();
-        let instance = Instance::new(name, Arc::clone(&interface), config, lane_id, now);
+        let mut instance = Instance::new(name, Arc::clone(&interface), config, lane_id, now);
+        instance.recorded = self.recorder.is_some();
+        self.record(Record::Router {
+            name: Arc::clone(&instance.name),
+            parameters: instance.config.election().into(),
+        });
         let task = AddressTask::new(
             Arc::clone(&self.driver),
             id,
