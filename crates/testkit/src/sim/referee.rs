@@ -309,7 +309,13 @@ impl Referee {
                 .calm_since
                 .is_some_and(|calm| calm <= ranks.overlap_since);
             let end = if calm {
-                since + ranks.bounds.handover()
+                // Several of them may be leaving, with nobody to succeed them yet.
+                let leaving = if ranks.masters == 0 {
+                    ranks.bounds.leave
+                } else {
+                    Nanos::ZERO
+                };
+                since + leaving + ranks.bounds.handover()
             } else {
                 since.max(self.trouble_end) + ranks.bounds.second_owner()
             };
