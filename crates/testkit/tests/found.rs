@@ -26,6 +26,13 @@ fn seed_9473_a_successor_that_stops_at_once_is_none() {
 }
 
 #[test]
+fn seed_10933_a_preempt_delay_is_not_for_whoever_stands_beside_a_better_master() {
+    holds(include_str!(
+        "found/preempt-delay-beside-a-better-master.scenario"
+    ));
+}
+
+#[test]
 fn seed_8635_a_fault_of_a_moment_without_a_successor_leaves_no_gap() {
     holds(include_str!(
         "found/fault-of-a-moment-without-a-successor.scenario"

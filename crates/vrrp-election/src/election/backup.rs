@@ -97,6 +97,9 @@ impl Election {
                         self.watch.master = Some(seen(now, advert));
                     }
                 }
+                Preempt::Allow { .. } if self.better_lives(now, advert) => {
+                    // Its last words: there is nothing to preempt.
+                }
                 Preempt::Allow { delay } => {
                     if !self.timers.is_set(Timer::PreemptDelay) {
                         let moment = now + delay;
@@ -138,6 +141,13 @@ impl Election {
 
     fn living_master(&self, now: Instant) -> Option<MasterSeen> {
         self.watch.master.filter(|master| self.lives(now, *master))
+    }
+
+    /// Is there a better Master than we are, beside the sender?
+    fn better_lives(&self, now: Instant, advert: Advert) -> bool {
+        self.watch.best.is_some_and(|best| {
+            best.source != advert.source && best.priority >= self.priority && self.lives(now, best)
+        })
     }
 
     fn lives(&self, now: Instant, master: MasterSeen) -> bool {
