@@ -33,6 +33,11 @@ fn seed_10933_a_preempt_delay_is_not_for_whoever_stands_beside_a_better_master()
 }
 
 #[test]
+fn seed_12747_a_preemptor_that_cannot_send_does_not_take_the_clients() {
+    holds(include_str!("found/preemptor-that-cannot-send.scenario"));
+}
+
+#[test]
 fn seed_8635_a_fault_of_a_moment_without_a_successor_leaves_no_gap() {
     holds(include_str!(
         "found/fault-of-a-moment-without-a-successor.scenario"
