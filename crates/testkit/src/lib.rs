@@ -1,6 +1,7 @@
-//! For tests only: an epoch to count time from, and fakes of the workspace's traits.
+//! For tests only: an epoch to count time from, fakes of the workspace's traits, and a simulated LAN.
 
 mod addresses;
+pub mod sim;
 
 use std::time::Instant;
 

@@ -6,6 +6,7 @@ mod election;
 mod group;
 mod interface;
 mod timers;
+pub mod transcript;
 
 pub use self::config::{AnnounceSchedule, Config, ConfigError, LeasePolicy, Preempt};
 pub use self::election::{Election, MasterSeen};

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError};
 use crate::link::LinkFacts;
+use crate::record::Record;
 use crate::status::{Event, GroupStatus, RouterStatus};
 
 /// Names a router for as long as the node lives; none is used twice.
@@ -34,6 +35,7 @@ pub(crate) enum Command {
         members: Vec<(Arc<str>, RouterConfig)>,
         reply: oneshot::Sender<Result<AddedGroup, AddError>>,
     },
+    Record(mpsc::UnboundedSender<Record>),
     SetLink {
         interface: Arc<str>,
         facts: Option<LinkFacts>,

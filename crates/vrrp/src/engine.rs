@@ -28,6 +28,7 @@ use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::receive::{self, NoVrid};
+use crate::record::Record;
 use crate::rhythm::Rhythm;
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
@@ -81,6 +82,7 @@ pub(crate) struct Engine<T> {
     /// What failed while actions were carried out, on its way back into the election.
     failed: Vec<(RouterId, Effect)>,
     subscribers: Vec<mpsc::UnboundedSender<Event>>,
+    recorder: Option<mpsc::UnboundedSender<Record>>,
     /// Whoever waits for the node's end; `Some` once it has been told to shut down.
     shutdown: Option<Vec<oneshot::Sender<()>>>,
     /// How many routers are on their way out.
@@ -112,6 +114,7 @@ impl<T: Transport> Engine<T> {
             rhythm: Rhythm::new(clock::now()),
             failed: Vec::new(),
             subscribers: Vec::new(),
+            recorder: None,
             stopping: 0,
             shutdown: None,
             last_id: 0,
@@ -274,6 +277,11 @@ impl<T: Transport> Engine<T> {
                     self.stop(now, first, None);
                 }
             }
+            Command::Record(recorder) => {
+                // Should nobody read it, the first record says so.
+                self.recorder = Some(recorder);
+                self.record(Record::Begin { epoch: now });
+            }
             Command::SetLink { interface, facts } => self.set_link(now, &interface, facts),
             Command::SetPriority {
                 id,
@@ -297,6 +305,15 @@ impl<T: Transport> Engine<T> {
                 let result = self.change(now, id, Input::Tracking(tracking));
                 let _ = reply.send(result);
             }
+        }
+    }
+
+    /// Nobody waits for the reader, and without one there is nothing to write down.
+    fn record(&mut self, record: Record) {
+        if let Some(recorder) = &self.recorder
+            && recorder.send(record).is_err()
+        {
+            self.recorder = None;
         }
     }
 

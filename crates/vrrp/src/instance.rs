@@ -38,6 +38,8 @@ pub(crate) struct Instance {
     pub(crate) stop: Option<Vec<oneshot::Sender<()>>>,
     /// What was said once and is not repeated.
     pub(crate) said: Said,
+    /// Its beginning is in the transcript.
+    pub(crate) recorded: bool,
 }
 
 /// Failures that last are said when they begin.
@@ -103,6 +105,7 @@ impl Instance {
             status: watch::Sender::new(status),
             stop: None,
             said: Said::default(),
+            recorded: false,
         }
     }
 

@@ -16,6 +16,7 @@ mod netlink;
 mod node;
 mod packet;
 mod receive;
+mod record;
 mod rhythm;
 mod security;
 mod socket;
@@ -31,6 +32,7 @@ pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
 pub use self::error::{AddError, ChangeError, StartError};
 pub use self::link::LinkFacts;
 pub use self::node::{Group, Node, Router};
+pub use self::record::Recording;
 pub use self::security::SequenceKeeper;
 pub use self::status::{
     AddressStatus, DropCounters, Event, EventKind, GroupStatus, LinkCounters, RouterStatus,

@@ -11,6 +11,7 @@ use crate::command::{Added, Command, RouterId};
 use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError, StartError};
 use crate::link::LinkFacts;
+use crate::record::Recording;
 use crate::status::{Event, GroupStatus, RouterStatus};
 use crate::thread;
 
@@ -121,6 +122,20 @@ impl Node {
         // After the node's end the stream is empty.
         let _ = self.commands.send(Command::Subscribe(sender));
         events
+    }
+
+    /// A transcript of everything that happens to the elections of routers added from now on, to be replayed later
+    /// with `cargo xtask sim --replay` of this project. The election's thread only sends; whoever reads makes the text.
+    /// Another recording ends this one.
+    #[must_use]
+    pub fn record(&self) -> Recording {
+        let (recorder, records) = mpsc::unbounded_channel();
+        // After the node's end there is nothing to write down.
+        let _ = self.commands.send(Command::Record(recorder));
+        Recording {
+            records,
+            epoch: None,
+        }
     }
 
     /// Stops every router as [`Router::stop`] does, and ends the node. Takes 6 s at most.

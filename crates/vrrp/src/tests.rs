@@ -6,4 +6,5 @@ mod groups;
 mod lan;
 mod lifecycle;
 mod receive;
+mod record;
 mod security;

@@ -16,6 +16,7 @@ mod needs;
 mod privilege;
 mod servers;
 mod shell;
+mod sim;
 mod steps;
 mod supply;
 mod tally;
@@ -51,6 +52,7 @@ enum Verb {
     Demo(demo::Args),
     Bench(bench::Args),
     Lab(lab::Args),
+    Sim(sim::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => Ok(bench::run(&args)),
         Verb::Lab(args) => lab::run(&args),
+        Verb::Sim(args) => sim::run(&args),
     };
     done.unwrap_or_else(|error| {
         println!("error: {error:#}");

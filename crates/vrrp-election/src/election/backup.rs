@@ -19,6 +19,9 @@ const PUNCTUAL: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     pub(super) master: Option<MasterSeen>,
+    /// The best of those heard lately. Somebody lesser who steps back advertises a last time, and is then not the
+    /// Master though heard last.
+    best: Option<MasterSeen>,
     /// `Master_Adver_Interval` (RFC 9568 §6.1).
     pub(super) interval: Duration,
     /// When the wait that ends with [`Timer::MasterDown`] began.
@@ -35,6 +38,7 @@ impl Watch {
     pub(super) const fn new(config: &Config) -> Self {
         Self {
             master: None,
+            best: None,
             interval: config.interval.duration(),
             since: None,
             stopped: false,
@@ -94,6 +98,9 @@ impl Election {
                         self.watch.master = Some(seen(now, advert));
                     }
                 }
+                Preempt::Allow { .. } if self.better_lives(now, advert) => {
+                    // Its last words: there is nothing to preempt.
+                }
                 Preempt::Allow { .. } if self.is_ready() && !is_news => {
                     // The delay is over, and only the rest of the sync group is waited for.
                     self.watch.master = Some(seen(now, advert));
@@ -124,11 +131,13 @@ impl Election {
     }
 
     fn master_stops(&mut self, now: Instant, advert: Advert) {
+        let best = self.watch.best.filter(|best| self.lives(now, *best));
         let other = |master: MasterSeen| master.source != advert.source;
-        if self.living_master(now).is_some_and(other) {
+        if self.living_master(now).is_some_and(other) && best.is_none_or(other) {
             // Not the Master we watch, and that one lives: a router that had been Master beside it.
             return;
         }
+        self.watch.best = None;
         self.timers.stop(Timer::PreemptDelay);
         self.watch.stopped = true;
         self.watch.lesser = None;
@@ -136,13 +145,28 @@ impl Election {
     }
 
     fn living_master(&self, now: Instant) -> Option<MasterSeen> {
-        self.watch
-            .master
-            .filter(|master| now.saturating_duration_since(master.at) < self.master_down_interval())
+        self.watch.master.filter(|master| self.lives(now, *master))
+    }
+
+    /// Is there a better Master than we are, beside the sender?
+    fn better_lives(&self, now: Instant, advert: Advert) -> bool {
+        self.watch.best.is_some_and(|best| {
+            best.source != advert.source && best.priority >= self.priority && self.lives(now, best)
+        })
+    }
+
+    fn lives(&self, now: Instant, master: MasterSeen) -> bool {
+        now.saturating_duration_since(master.at) < self.master_down_interval()
     }
 
     fn accept(&mut self, now: Instant, advert: Advert) {
-        self.watch.master = Some(seen(now, advert));
+        let newcomer = seen(now, advert);
+        let rank = |one: MasterSeen| (one.priority, one.source);
+        let better = self.watch.best.filter(|best| {
+            best.source != newcomer.source && rank(*best) > rank(newcomer) && self.lives(now, *best)
+        });
+        self.watch.best = better.or(Some(newcomer));
+        self.watch.master = Some(newcomer);
         if advert.interval.version() == Version::V3 {
             self.watch.interval = advert.interval.duration();
         }

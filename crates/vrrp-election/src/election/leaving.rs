@@ -26,10 +26,14 @@ impl Election {
             self.timers.stop(timer);
         }
         self.say_goodbye();
+        self.await_successor(now, wait);
+        self.transition(State::Leaving, reason);
+    }
+
+    fn await_successor(&mut self, now: Instant, wait: Duration) {
         let interval = self.config.interval.duration();
         self.timers.set(Timer::Advertise, now + interval);
         self.timers.set(Timer::Leave, now + wait);
-        self.transition(State::Leaving, reason);
     }
 
     pub(super) fn say_goodbye(&mut self) {
@@ -38,6 +42,13 @@ impl Election {
     }
 
     pub(super) fn leaving_hears(&mut self, now: Instant, advert: Advert) {
+        let is_successor = |master: super::MasterSeen| master.source == advert.source;
+        if advert.priority.is_stop() && self.watch.master.is_some_and(is_successor) {
+            // It stops in its turn: it is the next one that takes over from us.
+            self.watch.master = None;
+            self.await_successor(now, self.longest_leave());
+            return;
+        }
         if !advert.priority.is_stop() && !self.is_succeeded() {
             self.watch.master = Some(super::MasterSeen {
                 source: advert.source,
@@ -62,6 +73,22 @@ impl Election {
     fn wait_for(&self, intervals: u32) -> Duration {
         let wait = self.config.interval.duration() * intervals + self.skew(Priority::MIN);
         wait.clamp(WAIT.0, WAIT.1)
+    }
+
+    /// Nobody has taken over: whoever could be Master again by now stays so, rather than let go of the addresses and
+    /// wait for a Master that there is not. A member of a group goes on answering until the others have been succeeded
+    /// too, or have waited for long enough.
+    pub(super) fn leave_over(&mut self, now: Instant) {
+        if self.is_member() {
+            return;
+        }
+        let could_be = self.started && !self.faults.any() && self.may_be_master(now);
+        if could_be && !self.is_succeeded() {
+            self.timers.stop(Timer::Advertise);
+            self.become_master(now, Reason::NoSuccessor);
+        } else {
+            self.left(now);
+        }
     }
 
     /// The wait is over, or there is nothing to wait for.

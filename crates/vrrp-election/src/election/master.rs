@@ -34,6 +34,8 @@ pub(super) struct Reign {
     /// Advertisements in a row that could not be sent, and whether the last one is among them.
     unsent: u8,
     last_unsent: bool,
+    /// Took over from a lesser Master that lives, and has not advertised yet.
+    challenges: bool,
 }
 
 impl Election {
@@ -50,6 +52,7 @@ impl Election {
         self.reign = Reign::default();
         self.stats.became_master += 1;
         self.advertise(now);
+        self.reign.challenges = self.state == State::Preempting;
         if self.state != State::Preempting {
             self.acquire(now);
         }
@@ -99,6 +102,7 @@ impl Election {
     fn advertise_next(&mut self, next: Instant) {
         if !self.reign.last_unsent {
             self.reign.unsent = 0;
+            self.reign.challenges = false;
         }
         self.reign.last_unsent = false;
         self.stats.adverts_sent += 1;
@@ -132,7 +136,8 @@ impl Election {
         }
         self.reign.last_unsent = true;
         self.reign.unsent = self.reign.unsent.saturating_add(1);
-        if self.reign.unsent >= self.config.missed_adverts.get() {
+        // The lesser Master stays one and would not learn that the neighbours were told of another.
+        if self.reign.challenges || self.reign.unsent >= self.config.missed_adverts.get() {
             self.faults.sending = true;
             self.faults_changed(now);
         }

@@ -101,13 +101,6 @@ impl Election {
         self.check_invariants();
     }
 
-    /// A member that has been succeeded, or waited for long enough, goes on answering until the others have too.
-    pub(super) fn leave_over(&mut self, now: Instant) {
-        if !self.is_member() {
-            self.left(now);
-        }
-    }
-
     pub(crate) fn is_leaving(&self) -> bool {
         self.state == State::Leaving
     }

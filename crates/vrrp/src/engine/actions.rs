@@ -14,6 +14,7 @@ use crate::clock;
 use crate::command::RouterId;
 use crate::group::Seat;
 use crate::instance::Instance;
+use crate::record::Record;
 use crate::status::EventKind;
 use crate::transport::{LaneId, Transport};
 
@@ -59,11 +60,25 @@ impl<T: Transport> Engine<T> {
         let Some(router) = self.routers.get_mut(&id) else {
             return Ok(());
         };
+        let name = (self.recorder.is_some() && router.recorded).then(|| Arc::clone(&router.name));
         match &mut router.seat {
             Seat::Alone(election) => {
                 let result = election.handle(now, input);
+                let mut actions = Vec::new();
                 while let Some(action) = self.routers.get_mut(&id).and_then(next_action) {
+                    if name.is_some() {
+                        actions.push(action);
+                    }
                     self.carry_out(now, id, action);
+                }
+                if let Some(router) = name {
+                    self.record(Record::Event {
+                        at: now,
+                        router,
+                        input,
+                        result,
+                        actions,
+                    });
                 }
                 result
             }

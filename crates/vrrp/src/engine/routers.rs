@@ -15,6 +15,7 @@ use crate::error::{AddError, ChangeError};
 use crate::group::Seat;
 use crate::instance::Instance;
 use crate::lane::Lane;
+use crate::record::Record;
 use crate::transport::{LaneId, Transport};
 
 impl<T: Transport> Engine<T> {
@@ -80,7 +81,16 @@ impl<T: Transport> Engine<T> {
             Foreign::Refuse
         };
         let addresses = config.addresses().into();
-        let instance = Instance::new(name, Arc::clone(&interface), config, lane_id, seat, now);
+        // What its group has a member do is no input, and would not be found in a transcript.
+        let is_recorded = self.recorder.is_some() && seat.group().is_none();
+        let mut instance = Instance::new(name, Arc::clone(&interface), config, lane_id, seat, now);
+        instance.recorded = is_recorded;
+        if is_recorded {
+            self.record(Record::Router {
+                name: Arc::clone(&instance.name),
+                parameters: instance.config.election().into(),
+            });
+        }
         let task = AddressTask::new(
             Arc::clone(&self.driver),
             id,

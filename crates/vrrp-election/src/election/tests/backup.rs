@@ -51,6 +51,39 @@ fn the_masters_stop_counts_although_a_lesser_one_was_heard_after_it() {
 }
 
 #[test]
+fn the_masters_stop_counts_although_a_rival_that_stepped_back_was_heard_after_it() {
+    // Both are Master at once, since a former one has stopped; the one of the lower address advertises a last time.
+    let mut router = Router::started(config(90));
+    router.does(advert(ABOVE, 100));
+    router.pass(ms(1)).does(advert(BELOW, 100));
+    router.pass(ms(10)).does(advert(ABOVE, 0));
+    let skew = ns(1_000_000_000 * (256 - 90) / 256);
+    assert_eq!(router.due_in(Timer::MasterDown), Some(skew));
+    // And whoever is Master after that is watched like any other.
+    router.pass(ms(10)).does(advert(BELOW, 100));
+    router.pass(ms(10)).does(advert(BELOW, 0));
+    assert_eq!(router.due_in(Timer::MasterDown), Some(skew));
+}
+
+#[test]
+fn the_last_words_of_a_lesser_master_do_not_start_the_preempt_delay_beside_a_better_one() {
+    let mut router = Router::started(config(150).preempt(delayed(ms(500))));
+    router.does(advert(ABOVE, 200));
+    router.pass(ms(10)).does(advert(BELOW, 100));
+    assert_eq!(router.due_in(Timer::PreemptDelay), None);
+    assert_eq!(router.due_in(Timer::MasterDown), Some(DOWN - ms(10)));
+    // When the better one has stopped, a lesser Master is one.
+    router.does(advert(ABOVE, 0));
+    router.pass(ms(10)).does(advert(BELOW, 100));
+    assert_eq!(router.due_in(Timer::PreemptDelay), Some(ms(500)));
+    // And so is the better one if it has become lesser.
+    let mut router = Router::started(config(150).preempt(delayed(ms(500))));
+    router.does(advert(ABOVE, 200));
+    router.pass(ms(10)).does(advert(ABOVE, 100));
+    assert_eq!(router.due_in(Timer::PreemptDelay), Some(ms(500)));
+}
+
+#[test]
 fn a_lesser_master_is_preempted_addresses_first() {
     let mut router = Router::started(config(150));
     for _ in 0..3 {

@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU8;
 
-use super::support::{ABOVE, Router, advert, config, ms};
+use super::support::{ABOVE, BELOW, Router, advert, config, ms};
 use crate::interface::{Effect, Input, Link, State, Timer, Tracking};
 
 const NOT_SENT: Input = Input::Effect(Effect::NotSent);
@@ -54,9 +54,7 @@ fn addresses_that_fail_are_tried_again_after_twice_the_time() {
 #[test]
 fn a_backup_whose_addresses_fail_does_not_preempt() {
     let mut router = Router::started(config(150));
-    router
-        .pass(ms(3000))
-        .does(advert(super::support::BELOW, 100));
+    router.pass(ms(3000)).does(advert(BELOW, 100));
     router.until(Timer::MasterDown);
     router.timeout();
     assert_eq!(router.hold_failed(), "Release, Preempting→Fault Faulty");
@@ -124,6 +122,24 @@ fn a_fault_that_is_being_retried_waits_for_the_link_too() {
     assert_eq!(router.timeout(), "");
     assert_eq!(router.election.poll_timeout(), None);
     assert!(router.says(Input::Link(Link::Up)).ends_with("Recovered"));
+}
+
+#[test]
+fn a_preemptor_that_cannot_say_so_steps_back_at_once() {
+    // The lesser Master would not hear of it, and the clients would be told all the same.
+    let mut router = Router::started(config(150));
+    router.pass(ms(1000)).does(advert(BELOW, 100));
+    router.pass(ms(1000)).does(advert(BELOW, 100));
+    router.until(Timer::MasterDown);
+    router.timeout();
+    router.held();
+    assert_eq!(router.state(), State::Master);
+    let back = router.says(Input::Effect(Effect::NotSent));
+    assert_eq!(back, "Release, Master→Fault Faulty");
+    // Nobody else is Master when a dead one is replaced: that has time for another try.
+    let mut router = Router::master(config(150));
+    assert_eq!(router.says(Input::Effect(Effect::NotSent)), "");
+    assert_eq!(router.state(), State::Master);
 }
 
 #[test]

@@ -78,8 +78,65 @@ fn a_master_whose_tracking_recovers_while_it_leaves_is_a_backup_then() {
 }
 
 #[test]
-fn a_leaver_that_is_started_again_is_a_backup_when_it_has_left() {
+fn a_leaver_that_is_started_again_stays_master_if_nobody_took_over() {
     let mut router = leaving(config(150));
+    router.does(Input::Startup);
+    router.until(Timer::Leave);
+    let again = "Advertise 150, Hold 2 +5s, Announce, Leaving→Master NoSuccessor";
+    assert_eq!(router.timeout(), again);
+    assert_eq!(router.advertises(ms(2500)), [1000, 2000]);
+}
+
+#[test]
+fn a_leaver_that_is_started_again_is_a_backup_if_somebody_did() {
+    let mut router = leaving(config(150));
+    router.does(Input::Startup);
+    router.does(advert(BELOW, 100));
+    router.until(Timer::Leave);
+    assert_eq!(router.timeout(), "Release, Leaving→Backup Succeeded");
+}
+
+#[test]
+fn a_successor_that_stops_in_its_turn_is_none() {
+    let mut router = Router::master(config(150));
+    router.does(Input::Tracking(Tracking::Failed));
+    router.does(Input::Tracking(Tracking::Recovered));
+    router.pass(ms(610)).does(advert(BELOW, 100));
+    router.pass(ms(10)).does(advert(BELOW, 0));
+    // As long as a Master of this interval waits for its successor, and with a goodbye for whoever missed the first.
+    assert_eq!(router.due_in(Timer::Leave), Some(ns(2_996_093_750)));
+    assert_eq!(router.due_in(Timer::Advertise), Some(ms(1000)));
+    router.until(Timer::Leave);
+    assert!(router.timeout().ends_with("Leaving→Master NoSuccessor"));
+    // Somebody else's goodbye does not count.
+    let mut router = leaving(config(150));
+    router.pass(ms(610)).does(advert(BELOW, 100));
+    router.pass(ms(10)).does(advert(ABOVE, 0));
+    assert_eq!(router.due_in(Timer::Leave), Some(ns(40_500_000)));
+}
+
+#[test]
+fn a_short_fault_that_nobody_took_over_for_leaves_no_gap() {
+    let mut router = Router::master(config(150));
+    router.does(Input::Tracking(Tracking::Failed));
+    router
+        .pass(ms(7))
+        .does(Input::Tracking(Tracking::Recovered));
+    let log = router.run(ms(10_000));
+    assert_eq!(router.state(), State::Master);
+    let released = |(_, action): &(_, _)| *action == crate::interface::Action::Release;
+    assert!(!log.iter().any(released), "{log:?}");
+}
+
+#[test]
+fn a_leaver_that_is_started_again_with_a_startup_delay_lets_go() {
+    let delayed = config(150).startup_delay(Duration::from_secs(60));
+    let mut router = Router::started(delayed);
+    router.pass(Duration::from_secs(60)).timeout();
+    router.until(Timer::MasterDown);
+    router.timeout();
+    router.held();
+    router.does(Input::Shutdown);
     router.does(Input::Startup);
     router.until(Timer::Leave);
     assert_eq!(router.timeout(), "Release, Leaving→Backup NoSuccessor");
