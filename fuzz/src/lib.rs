@@ -1,0 +1,31 @@
+//! What each target does with the bytes it is given: everything that could go wrong is asserted.
+//!
+//! Plain functions, so that a stable toolchain replays the corpora (`tests/replay.rs`) and libFuzzer, which needs a
+//! nightly one, runs the same code.
+
+mod configuration;
+mod election;
+mod ipvs_reply;
+mod neighbours;
+mod wire_decode;
+mod wire_round_trip;
+
+pub use self::configuration::configuration;
+pub use self::election::election;
+pub use self::ipvs_reply::ipvs_reply;
+pub use self::neighbours::neighbours;
+pub use self::wire_decode::wire_decode;
+pub use self::wire_round_trip::wire_round_trip;
+
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target; its corpus is in the directory of its name.
+pub const TARGETS: [Target; 6] = [
+    ("configuration", configuration),
+    ("election", election),
+    ("ipvs_reply", ipvs_reply),
+    ("neighbours", neighbours),
+    ("wire_decode", wire_decode),
+    ("wire_round_trip", wire_round_trip),
+];
