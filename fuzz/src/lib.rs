@@ -1,7 +1,6 @@
 //! What each target does with the bytes it is given: everything that could go wrong is asserted.
 //!
-//! Plain functions, so that a stable toolchain replays the corpora (`tests/replay.rs`) and libFuzzer, which needs a
-//! nightly one, runs the same code.
+//! Plain functions, so that `tests/replay.rs` replays the corpora without libFuzzer.
 
 #[cfg(feature = "configuration")]
 mod configuration;
