@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 mod lab;
 mod needs;
 mod privilege;
@@ -50,6 +51,7 @@ enum Verb {
     Ci(ci::Args),
     Demo(demo::Args),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
     Lab(lab::Args),
 }
 
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Ci(args) => ci::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => Ok(bench::run(&args)),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Lab(args) => lab::run(&args),
     };
     done.unwrap_or_else(|error| {
