@@ -2,17 +2,19 @@
 //!
 //! Plain functions, so that `tests/replay.rs` replays the corpora without libFuzzer.
 
-#[cfg(feature = "configuration")]
+#[cfg(feature = "slow")]
 mod configuration;
 mod election;
+#[cfg(feature = "slow")]
 mod ipvs_reply;
 mod neighbours;
 mod wire_decode;
 mod wire_round_trip;
 
-#[cfg(feature = "configuration")]
+#[cfg(feature = "slow")]
 pub use self::configuration::configuration;
 pub use self::election::election;
+#[cfg(feature = "slow")]
 pub use self::ipvs_reply::ipvs_reply;
 pub use self::neighbours::neighbours;
 pub use self::wire_decode::wire_decode;
@@ -23,9 +25,10 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target; its corpus is in the directory of its name.
 pub const TARGETS: &[Target] = &[
-    #[cfg(feature = "configuration")]
+    #[cfg(feature = "slow")]
     ("configuration", configuration),
     ("election", election),
+    #[cfg(feature = "slow")]
     ("ipvs_reply", ipvs_reply),
     ("neighbours", neighbours),
     ("wire_decode", wire_decode),

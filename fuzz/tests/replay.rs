@@ -41,7 +41,7 @@ fn replay(target: &str) {
     assert!(failed.is_empty(), "{target} fails on {failed:#?}");
 }
 
-#[cfg(feature = "configuration")]
+#[cfg(feature = "slow")]
 #[test]
 fn configuration() {
     replay("configuration");
@@ -52,6 +52,7 @@ fn election() {
     replay("election");
 }
 
+#[cfg(feature = "slow")]
 #[test]
 fn ipvs_reply() {
     replay("ipvs_reply");
@@ -72,6 +73,7 @@ fn wire_round_trip() {
     replay("wire_round_trip");
 }
 
+#[cfg(feature = "slow")]
 #[test]
 fn every_corpus_has_a_target_and_is_small() {
     for entry in fs::read_dir(corpus()).expect("a directory") {
