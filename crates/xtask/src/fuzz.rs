@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     consent: Consent,
     /// How long each target is fuzzed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     minutes: u32,
     /// Show this input to the one target that is named, and do nothing else
     #[arg(long, value_name = "FILE", conflicts_with = "minutes")]
