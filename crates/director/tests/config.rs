@@ -86,6 +86,15 @@ fn every_mistake_of_a_broken_file_is_shown_with_its_place_and_cure() {
     }
 }
 
+/// Found by fuzzing.
+#[test]
+fn a_mistake_among_carriage_returns_is_drawn() {
+    for text in ["a\r\r\r\r\n", "[director]\nname\r\r\r\r", "\r\r\r"] {
+        let diagnostics = load("returns.toml", text).expect_err("no configuration");
+        assert!(diagnostics.render(Style::Plain).contains("returns.toml"));
+    }
+}
+
 #[test]
 fn mistakes_can_be_read_by_programs() {
     let (name, text) = files("broken")

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 
 use crate::{
-    bench, needs::Consent, shell::Cmd, steps::Steps, supply, test, toolchain, workspace::Workspace,
+    bench, fuzz, needs::Consent, shell::Cmd, steps::Steps, supply, test, toolchain,
+    workspace::Workspace,
 };
 
-/// Run all that CI runs: format, lints, tests, documentation, purity, supply, packages, benches.
+/// Run all that CI runs: format, lints, tests, documentation, purity, supply, packages, benches,
+/// fuzz targets.
 ///
 /// The tests are those of `cargo xtask test`, run by the same code. A failure does not stop the
 /// steps after it; the summary names each, and what could not be run and why.
@@ -40,5 +42,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     supply::deny(&mut steps, &workspace, args.consent);
     supply::package(&mut steps, &workspace);
     bench::check(&mut steps);
+    fuzz::check(&mut steps, &workspace, args.consent);
     Ok(steps.finish())
 }

@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 mod lab;
 mod needs;
 mod privilege;
@@ -51,6 +52,7 @@ enum Verb {
     Ci(ci::Args),
     Demo(demo::Args),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
     Lab(lab::Args),
     Sim(sim::Args),
 }
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Ci(args) => ci::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => Ok(bench::run(&args)),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Lab(args) => lab::run(&args),
         Verb::Sim(args) => sim::run(&args),
     };

@@ -104,6 +104,13 @@ pub(crate) const IPVS: [Need; 3] = [
     },
 ];
 
+/// What libFuzzer is compiled with.
+pub(crate) const CXX: Need = Need {
+    program: "c++",
+    package: "g++",
+    why: "compiles libFuzzer",
+};
+
 /// What shows a whole site.
 pub(crate) const SITE: [Need; 3] = [IPROUTE2, UML, KMOD];
 

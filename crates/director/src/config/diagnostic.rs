@@ -255,10 +255,13 @@ impl Diagnostics {
             .find('\n')
             .map_or(self.text.len(), |newline| span.end + newline);
         let lines = self.text.get(start..end).unwrap_or_default();
-        Snippet::source(lines.trim_end_matches('\r'))
+        let lines = lines.trim_end_matches('\r');
+        // What is trimmed may be what the mistake is about.
+        let within = |offset: usize| (offset - start).min(lines.len());
+        Snippet::source(lines)
             .line_start(self.lines.line(span.start))
             .path(self.name.as_str())
-            .annotation(kind.span(span.start - start..span.end - start).label(label))
+            .annotation(kind.span(within(span.start)..within(span.end)).label(label))
     }
 }
 
