@@ -332,6 +332,21 @@ mod tests {
     }
 
     #[test]
+    fn a_sync_group_that_moves_is_said_once() {
+        let mut story = Story::started(150);
+        story.log.clear();
+        story.event(EventKind::GroupTransition {
+            group: "site".into(),
+            from: State::Backup,
+            to: State::Master,
+        });
+        assert_eq!(
+            story.log,
+            ["INFO sync group site is master now, it was backup"]
+        );
+    }
+
+    #[test]
     fn a_cable_pulled_and_an_address_stolen_are_warnings() {
         let mut story = Story::started(255);
         story.pass(Duration::from_secs(30));

@@ -248,7 +248,7 @@ proptest! {
         lans in lans(),
         priorities in prop::collection::vec(prop::collection::vec(1_u8..255, 3), 2..4),
         consistent in any::<bool>(), forbid in any::<bool>(),
-        troubles in prop::collection::vec((0_u8..8, 0_usize..3, 0_usize..3, 0_usize..3, 0_u64..4000), 0..30),
+        troubles in prop::collection::vec((0_u8..10, 0_usize..3, 0_usize..3, 0_usize..3, 0_u64..4000), 0..30),
         seed: u64,
     ) {
         // A client that was cut off while a router became Master learns of it by the refresh only.
@@ -278,6 +278,8 @@ proptest! {
                 4 => site.link(one, lan, Link::Down),
                 5 => site.link(one, lan, Link::Up),
                 6 => site.cut(lan, one, other),
+                7 => site.freeze(one),
+                8 => site.thaw(one),
                 _ => { site.loss.insert((lan, one, other), 100); },
             }
             site.run(ms(time), |_| {});

@@ -2,7 +2,7 @@
 //! each, and on each LAN one client who sends to whoever announced last among those it can hear.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -21,6 +21,9 @@ struct Machine {
     configs: Vec<Config>,
     group: SyncGroup,
     powered: bool,
+    frozen: bool,
+    /// What happened on which LAN, and is not read yet.
+    inbox: VecDeque<(usize, Input)>,
     /// On each LAN.
     ports: Vec<Port>,
 }
@@ -80,6 +83,8 @@ impl Site {
                 group: fresh(epoch(), configs, &ports),
                 configs: configs.clone(),
                 powered: true,
+                frozen: false,
+                inbox: VecDeque::new(),
                 ports,
             }
         };
@@ -112,9 +117,28 @@ impl Site {
         self.with(machine, |now, group| group.shutdown(now));
     }
 
+    /// Its process does not run, and its kernel does.
+    pub(super) fn freeze(&mut self, machine: usize) {
+        self.machines[machine].frozen = true;
+    }
+
+    /// Deadlines are served first, then what has been received.
+    pub(super) fn thaw(&mut self, machine: usize) {
+        if !core::mem::take(&mut self.machines[machine].frozen) {
+            return;
+        }
+        self.with(machine, |now, group| group.handle_timeout(now));
+        while let Some((lan, input)) = self.machines[machine].inbox.pop_front() {
+            self.input(machine, lan, input);
+        }
+    }
+
     /// The machine is gone, and its addresses with it.
     pub(super) fn power_off(&mut self, machine: usize) {
-        self.machines[machine].powered = false;
+        let off = &mut self.machines[machine];
+        off.powered = false;
+        off.frozen = false;
+        off.inbox.clear();
         for port in &mut self.machines[machine].ports {
             port.kernel = None;
             port.announce = false;
@@ -146,6 +170,7 @@ impl Site {
         self.loss.clear();
         for machine in 0..self.len() {
             self.power_on(machine);
+            self.thaw(machine);
             self.startup(machine);
             for lan in 0..self.lans() {
                 self.link(machine, lan, Link::Up);
@@ -235,7 +260,9 @@ impl Site {
             let up = (0..self.lans())
                 .filter(|lan| self.is_master(machine, *lan))
                 .count();
-            let is_half = up > 0 && up < self.lans();
+            // One that does not run serves no deadline.
+            let runs = !self.machines[machine].frozen;
+            let is_half = runs && up > 0 && up < self.lans();
             self.half_since[machine] =
                 is_half.then(|| self.half_since[machine].unwrap_or(self.now));
             if let Some(since) = self.half_since[machine] {
@@ -245,13 +272,15 @@ impl Site {
     }
 
     fn next_event(&self) -> Option<Instant> {
-        let running = self.machines.iter().filter(|machine| machine.powered);
+        let running = self.machines.iter();
+        let running = running.filter(|machine| machine.powered && !machine.frozen);
         let deadlines = running.filter_map(|machine| Some(machine.group.poll_timeout()?.at));
-        let ports = self.machines.iter().flat_map(|machine| &machine.ports);
-        let kernels = ports.filter_map(|port| {
-            let held = port.kernel?;
-            let ready = (!held.reported).then_some(held.from);
-            ready.into_iter().chain(held.until).min()
+        let kernels = self.machines.iter().flat_map(|machine| {
+            machine.ports.iter().filter_map(|port| {
+                let held = port.kernel?;
+                let ready = (!held.reported && !machine.frozen).then_some(held.from);
+                ready.into_iter().chain(held.until).min()
+            })
         });
         let packets = self.flying.keys().next().map(|(at, _)| *at);
         deadlines.chain(kernels).chain(packets).min()
@@ -280,13 +309,14 @@ impl Site {
     }
 
     fn kernel_works(&mut self, machine: usize, lan: usize) {
+        let frozen = self.machines[machine].frozen;
         let port = &mut self.machines[machine].ports[lan];
         let Some(held) = &mut port.kernel else {
             return;
         };
         if held.until.is_some_and(|until| until <= self.now) {
             port.kernel = None;
-        } else if held.from <= self.now && !held.reported {
+        } else if held.from <= self.now && !held.reported && !frozen {
             held.reported = true;
             let id = held.id;
             if core::mem::take(&mut port.announce) {
@@ -304,6 +334,10 @@ impl Site {
     }
 
     fn input(&mut self, machine: usize, lan: usize, input: Input) {
+        if self.machines[machine].frozen {
+            self.machines[machine].inbox.push_back((lan, input));
+            return;
+        }
         self.with(machine, |now, group| {
             // What is refused is refused.
             let _refused = group.handle(now, lan, input);
@@ -311,7 +345,7 @@ impl Site {
     }
 
     fn with(&mut self, machine: usize, act: impl FnOnce(Instant, &mut SyncGroup)) {
-        if !self.machines[machine].powered {
+        if !self.machines[machine].powered || self.machines[machine].frozen {
             return;
         }
         act(self.now, &mut self.machines[machine].group);
