@@ -182,7 +182,8 @@ pub fn explain(text: &str) -> Result<String, ReplayError> {
                     let _ = writeln!(story, "  ({late:?} after its deadline)");
                 }
             }
-            Line::Header => {}
+            // Another run of the program, written to the same file.
+            Line::Header => routers.clear(),
             Line::Note(note) => {
                 if !note.is_empty() {
                     let _ = writeln!(story, "# {note}");
