@@ -17,6 +17,7 @@ mod machine;
 mod notify;
 mod pool;
 mod real_server;
+mod recorder;
 mod reload;
 mod report;
 mod sequence;

@@ -1,6 +1,7 @@
 //! The running program: the node, its routers, the log, the control socket and the signals.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::config::{Config, SyncGroup, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
 use crate::director::{Director, Joined, Member, notify};
 use crate::journal::Journal;
+use crate::recorder;
 use crate::reload::Reload;
 use crate::sequence;
 use crate::signals::{Received, Signals};
@@ -68,29 +70,38 @@ pub enum Ended {
 }
 
 /// Runs the virtual routers and services of `config` until SIGTERM or SIGINT, in the foreground, and hands over then.
-/// SIGHUP has it read the file at `path` again: virtual services change in place.
+/// SIGHUP has it read the file at `path` again: virtual services change in place. What happens to the virtual routers
+/// is written to `record` as a transcript, if there is one.
 ///
 /// # Errors
 ///
 /// [`RunError`]; whatever it had begun is undone.
-pub fn run(config: Config, path: &Path) -> Result<Ended, RunError> {
+pub fn run(config: Config, path: &Path, record: Option<File>) -> Result<Ended, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::EventLoop)?;
-    let ended = runtime.block_on(supervise(config, path));
+    let ended = runtime.block_on(supervise(config, path, record));
     // Whoever still asks for the status must not delay the end.
     runtime.shutdown_background();
     ended
 }
 
-async fn supervise(mut config: Config, path: &Path) -> Result<Ended, RunError> {
+async fn supervise(
+    mut config: Config,
+    path: &Path,
+    record: Option<File>,
+) -> Result<Ended, RunError> {
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
     capability::check()?;
     let name = config.director.name.clone().unwrap_or_else(host_name);
     // Before the node: whoever answers there may be holding the same addresses.
     let socket = ControlSocket::bind(&config.director.control_socket)?;
     let node = start_node(&config).await?;
+    let recorder = record
+        .map(|file| recorder::start(&node, file))
+        .transpose()
+        .map_err(RunError::EventLoop)?;
     let checker = start_checker(&name, &config).map_err(RunError::EventLoop)?;
     let reload = Reload::new(path, &config);
     let state = config.director.state_directory();
@@ -100,7 +111,13 @@ async fn supervise(mut config: Config, path: &Path) -> Result<Ended, RunError> {
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
     let ended = take_part(&node, &director, &config, &mut signals, &reload).await;
     match ended {
-        Ok(Ended::Gracefully) => info!("stopped"),
+        Ok(Ended::Gracefully) => {
+            // The node has ended, and with it what is still to be written.
+            if let Some(recorder) = recorder {
+                let _ = recorder.join();
+            }
+            info!("stopped");
+        }
         Ok(Ended::AtOnce) => warn!(
             "stopped at once: addresses that are still on an interface stay there until their lease ends, \
              or for ever with lease = \"off\"; virtual services stay in the kernel's table"

@@ -50,6 +50,12 @@ impl Recording {
         Some(self.line(&record))
     }
 
+    /// Does no line wait to be read now?
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.records.is_empty()
+    }
+
     fn line(&mut self, record: &Record) -> String {
         let line: &dyn fmt::Display = match record {
             Record::Begin { epoch } => {

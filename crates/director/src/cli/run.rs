@@ -1,5 +1,6 @@
 //! `director run`.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
@@ -32,6 +33,9 @@ pub struct RunArguments {
     /// The configuration, TOML
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+    /// Write what happens to the virtual routers to the end of this file, as a transcript that can be replayed
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// How the log is written
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -74,7 +78,15 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
     if !config.warnings.is_empty() {
         warn!("{}", config.warnings);
     }
-    match supervisor::run(config, &arguments.config) {
+    let append = |file| File::options().append(true).create(true).open(file);
+    let record = match arguments.record.as_ref().map(append).transpose() {
+        Ok(record) => record,
+        Err(error) => {
+            fail(&error, "the file of --record cannot be written");
+            return FAILED;
+        }
+    };
+    match supervisor::run(config, &arguments.config, record) {
         Ok(_) => DONE,
         Err(error) => {
             fail(&error, cure(&error));

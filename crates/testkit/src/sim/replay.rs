@@ -174,15 +174,17 @@ pub fn explain(text: &str) -> Result<String, ReplayError> {
                         "  ! line {number} has another outcome: {outcome}; now it is: {ours}"
                     );
                 }
-                for finding in judge(router, now, &actions, after) {
+                let overslept = late.filter(|late| late.as_millis() >= 10);
+                for finding in judge(router, now, &actions, overslept.is_some()) {
                     findings += 1;
                     let _ = writeln!(story, "  ! line {number}: {finding}");
                 }
-                if let Some(late) = late.filter(|late| late.as_millis() >= 10) {
+                if let Some(late) = overslept {
                     let _ = writeln!(story, "  ({late:?} after its deadline)");
                 }
             }
-            Line::Header => {}
+            // Another run of the program, written to the same file.
+            Line::Header => routers.clear(),
             Line::Note(note) => {
                 if !note.is_empty() {
                     let _ = writeln!(story, "# {note}");
@@ -220,8 +222,9 @@ fn is_of_note(actions: &[Action]) -> bool {
 }
 
 /// What is wrong with one router, whatever the others do.
-fn judge(router: &mut Replayed, now: Instant, actions: &[Action], state: State) -> Vec<String> {
+fn judge(router: &mut Replayed, now: Instant, actions: &[Action], overslept: bool) -> Vec<String> {
     let mut findings = Vec::new();
+    let state = router.election.state();
     let config = router.election.config();
     for action in actions {
         if let Action::Hold { until, .. } = action
@@ -244,7 +247,7 @@ fn judge(router: &mut Replayed, now: Instant, actions: &[Action], state: State) 
     if state == State::Master {
         let interval = config.interval().duration();
         let silent = last.map(|last| now.saturating_duration_since(last));
-        if let Some(silent) = silent.filter(|silent| *silent >= interval * 2) {
+        if let Some(silent) = silent.filter(|silent| !overslept && *silent >= interval * 2) {
             let silent = Seconds(silent);
             findings.push(format!(
                 "no-silent-master: nothing was advertised for {silent} s"

@@ -139,6 +139,7 @@ impl<S: Subject> World<'_, S> {
                 if sent {
                     self.transmit(index, vrid, priority);
                 } else {
+                    self.referee.lost(vrid);
                     self.failed.push((vrid, Effect::NotSent));
                 }
                 self.referee.advertised(self.now, index, vrid, sent);
