@@ -112,7 +112,8 @@ impl Report {
 
     pub(super) fn is_as_it_should(&self) -> bool {
         let fast = !self.unlimited || self.rate >= FAST;
-        fast && self.late == 0 && self.hosts.iter().all(|host| host.changes == 0)
+        let undisturbed = |host: &OfAHost| host.changes == 0 && host.missing == 0;
+        fast && self.late == 0 && self.hosts.iter().all(undisturbed)
     }
 }
 
@@ -153,7 +154,7 @@ impl fmt::Display for Report {
         let overflows: u64 = self.hosts.iter().map(OfAHost::overflows).sum();
         writeln!(
             f,
-            "Dropped by the kernel for want of room: {overflows}. All this is {} it should: no change of state, nothing late{}.",
+            "Dropped by the kernel for want of room, at most: {overflows}. All this is {} it should: no change of state, nothing late, nothing missing{}.",
             if self.is_as_it_should() {
                 "as"
             } else {

@@ -120,8 +120,9 @@ impl Scene {
             foreign: V2 + 1,
             source: v4(host_address(3)),
         };
-        let capture = self.capture()?;
+        // In this order, so that no advertisement is awaited that was heard before or after.
         let before = self.count()?;
+        let capture = self.capture()?;
         let [_, _, enemy] = &self.hosts;
         let flood = Flood::start(enemy, "eth0", &target, &replayed, rate)?;
         thread::sleep(length);

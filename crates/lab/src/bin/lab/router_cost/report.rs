@@ -1,6 +1,7 @@
 //! What was measured, as a table and as JSON.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -96,11 +97,12 @@ impl Report {
     }
 
     fn compare(&self) -> Option<[u64; 2]> {
-        let ours = self.rate(Whose::Director)?;
-        let theirs = self.rate(Whose::Keepalived)?;
-        let [master, backup] =
-            [0, 1].map(|host: usize| (ours.get(host)? * 100).checked_div(*theirs.get(host)?));
-        Some([master?, backup?])
+        let [master, backup] = self.rate(Whose::Director)?;
+        let [their_master, their_backup] = self.rate(Whose::Keepalived)?;
+        Some([
+            percent(master, their_master)?,
+            percent(backup, their_backup)?,
+        ])
     }
 
     /// Nanoseconds of CPU in each second, of all its runs: of the master, and of the backup.
@@ -162,6 +164,11 @@ impl fmt::Display for Report {
     }
 }
 
+/// Rounded up: what is too much stays too much.
+fn percent(part: u64, whole: u64) -> Option<u64> {
+    Some((part * 100).div_ceil(NonZeroU64::new(whole)?.get()))
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -199,8 +206,8 @@ mod tests {
     #[test]
     fn more_than_half_of_keepalived_is_too_much() {
         let dear = report(502, 1000);
-        // The backup's, too, is all of it.
-        assert_eq!(dear.percent, Some([50, 100]));
+        // The backup needs the same with either.
+        assert_eq!(dear.percent, Some([51, 100]));
         assert!(!dear.is_cheap());
     }
 
