@@ -93,9 +93,7 @@ fn without_ignored(message: &[u8], view: &AdvertisementView<'_>) -> Vec<u8> {
     let mut kept = message.to_vec();
     let addresses_end = 8 + view.addresses().len() * address_len;
     let end = match (view.version(), view.authentication()) {
-        (Version::V2, authentication) if authentication != Authentication::None => {
-            addresses_end + 8
-        }
+        (Version::V2, Authentication::Password(_)) => addresses_end + 8,
         (Version::V2, _) => addresses_end,
         (Version::V3, _) => {
             kept[4] &= 0x0f;
