@@ -1,0 +1,306 @@
+//! Probes that only connect, many with a system call: a SYN leaves by a raw socket, and the answer to it comes back
+//! there. It comes to the kernel too, which knows of no such connection and answers with a reset.
+//!
+//! Nothing that goes wrong here makes a server fail: what cannot be sent is handed back, to be probed by a connection.
+
+mod filter;
+mod outlet;
+mod pending;
+mod routes;
+mod sys;
+mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use tracing::debug;
+
+use self::outlet::OutletId;
+use self::pending::{Due, Origin, Pending, Reading};
+use self::routes::{Routes, Source};
+use self::wire::Syn;
+use super::core::{Outcome, Start};
+use crate::check::CheckError;
+use crate::random;
+use crate::schedule::ProbeId;
+
+/// Answers are looked for so often while many come, and not at any turn of the loop.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long after something was sent most answers are there.
+const LIVELY: Duration = Duration::from_millis(50);
+/// So many system calls of receiving are made at a time, to go on with other work.
+const MAX_BATCHES: u32 = 64;
+
+#[derive(Debug)]
+pub(super) struct Engine {
+    routes: Routes,
+    pending: Pending,
+    unsent: Vec<ProbeId>,
+    ended: VecDeque<(ProbeId, Outcome)>,
+    returned: VecDeque<Start>,
+    numbers: Numbers,
+    strays: u64,
+    looked: Instant,
+    sent: Instant,
+}
+
+impl Engine {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            routes: Routes::new(now),
+            pending: Pending::default(),
+            unsent: Vec::new(),
+            ended: VecDeque::new(),
+            returned: VecDeque::new(),
+            numbers: Numbers::default(),
+            strays: 0,
+            looked: now,
+            sent: now,
+        }
+    }
+
+    /// Begins a probe, or returns it. It leaves with [`Engine::flush`].
+    pub(super) fn begin(&mut self, now: Instant, start: Start) {
+        match self.origin(now, &start, Source::AsKnown) {
+            Some(origin) => {
+                self.unsent.push(start.id);
+                self.pending.insert(now, start, origin);
+            }
+            None => self.returned.push_back(start),
+        }
+    }
+
+    /// Gives up a probe.
+    pub(super) fn cancel(&mut self, id: ProbeId) {
+        let _whether = self.pending.remove(id);
+    }
+
+    /// A probe that has ended.
+    pub(super) fn poll_ended(&mut self) -> Option<(ProbeId, Outcome)> {
+        self.ended.pop_front()
+    }
+
+    /// A probe that cannot be made in this way.
+    pub(super) fn poll_returned(&mut self) -> Option<Start> {
+        self.returned.pop_front()
+    }
+
+    /// When the loop must turn again at the latest.
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let due = self.pending.poll_timeout()?;
+        let is_lively = now < self.sent + LIVELY;
+        Some(if is_lively { due.min(now + LOOK) } else { due })
+    }
+
+    /// How many segments came to our ports that nobody waited for.
+    pub(super) const fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// Takes the answers that are there, and does what it is time for.
+    pub(super) fn turn(&mut self, now: Instant) {
+        let due = self.pending.poll_timeout();
+        if due.is_none_or(|due| now < due) && now < self.looked + LOOK {
+            return;
+        }
+        self.looked = now;
+        self.receive(now);
+        while let Some(due) = self.pending.poll_due(now) {
+            match due {
+                Due::Repeat(id) => self.again(now, id),
+                Due::TimedOut(start, outlet) => self.timed_out(now, &start, outlet),
+            }
+        }
+        self.routes.tidy(now);
+    }
+
+    fn receive(&mut self, now: Instant) {
+        for id in self.pending.outlets() {
+            let mut recalled = Vec::new();
+            let Some(outlet) = self.routes.outlet(id) else {
+                self.give_back(id);
+                continue;
+            };
+            for _ in 0..MAX_BATCHES {
+                let more = outlet.receive(|answer| {
+                    let reading = answer.map_or(Reading::Stray, |it| self.pending.answer(&it));
+                    match reading {
+                        Reading::Ended(id, outcome) => self.ended.push_back((id, outcome)),
+                        Reading::Recalled(id) => recalled.push(id),
+                        Reading::Stray => self.strays += 1,
+                    }
+                });
+                match more {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        debug!(%error, "a raw socket cannot be read");
+                        self.routes.close(id);
+                        self.give_back(id);
+                        break;
+                    }
+                }
+            }
+            for id in recalled {
+                self.elsewhere(now, id);
+            }
+        }
+    }
+
+    /// All who wait at an outlet that is no more.
+    fn give_back(&mut self, outlet: OutletId) {
+        for id in self.pending.at(outlet) {
+            self.returned.extend(self.pending.remove(id));
+        }
+    }
+
+    /// Repeats a SYN; from elsewhere, if this machine's addresses have changed.
+    fn again(&mut self, now: Instant, id: ProbeId) {
+        let Some(attempt) = self.pending.attempt(id) else {
+            return;
+        };
+        let outlet = attempt.origin.outlet;
+        match origin(
+            &mut self.routes,
+            &self.pending,
+            &mut self.numbers,
+            now,
+            &attempt.start,
+            Source::Anew,
+        ) {
+            Some(origin) => {
+                if origin.outlet != outlet {
+                    self.pending.relocate(id, origin);
+                }
+                self.unsent.push(id);
+            }
+            None => self.returned.extend(self.pending.remove(id)),
+        }
+    }
+
+    /// Sends another SYN, from another port. The answer of the kernel to what the server thinks of is on its way.
+    fn elsewhere(&mut self, now: Instant, id: ProbeId) {
+        let Some(attempt) = self.pending.attempt(id) else {
+            return;
+        };
+        let found = origin(
+            &mut self.routes,
+            &self.pending,
+            &mut self.numbers,
+            now,
+            &attempt.start,
+            Source::AsKnown,
+        );
+        if let Some(origin) = found {
+            self.pending.relocate(id, origin);
+            self.unsent.push(id);
+        }
+    }
+
+    fn timed_out(&mut self, now: Instant, start: &Start, outlet: OutletId) {
+        if let Some(options) = start.check.half_open() {
+            self.routes.doubt(options, start.target);
+        }
+        let last = self.pending.last_deadline(outlet);
+        let outcome = if self.routes.has_lost(now, outlet, last) {
+            Outcome::Failed(CheckError::Local(Errno::NOBUFS.into()))
+        } else {
+            Outcome::TimedOut
+        };
+        self.ended.push_back((start.id, outcome));
+    }
+
+    fn origin(&mut self, now: Instant, start: &Start, source: Source) -> Option<Origin> {
+        origin(
+            &mut self.routes,
+            &self.pending,
+            &mut self.numbers,
+            now,
+            start,
+            source,
+        )
+    }
+
+    /// Sends what has been begun, and is repeated.
+    pub(super) fn flush(&mut self, now: Instant) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        self.sent = now;
+        let mut packets: BTreeMap<OutletId, (Vec<ProbeId>, Vec<_>)> = BTreeMap::new();
+        for id in self.unsent.drain(..) {
+            let Some(attempt) = self.pending.attempt(id) else {
+                continue;
+            };
+            let Some(outlet) = self.routes.outlet(attempt.origin.outlet) else {
+                self.returned.extend(self.pending.remove(id));
+                continue;
+            };
+            let syn = Syn {
+                source: outlet.source(),
+                source_port: attempt.origin.port,
+                target: attempt.start.target,
+                sequence: attempt.origin.sequence,
+            };
+            let (ids, segments) = packets.entry(attempt.origin.outlet).or_default();
+            ids.push(id);
+            segments.push((syn.target, syn.encode()));
+        }
+        for (outlet, (ids, segments)) in packets {
+            let mut refused = Vec::new();
+            if let Some(outlet) = self.routes.outlet(outlet) {
+                outlet.send(&segments, |place, error| {
+                    debug!(%error, "a SYN was not sent");
+                    refused.extend(ids.get(place).copied());
+                });
+            }
+            for id in refused {
+                let Some(start) = self.pending.remove(id) else {
+                    continue;
+                };
+                if let Some(options) = start.check.half_open() {
+                    self.routes.doubt(options, start.target);
+                }
+                self.returned.push_back(start);
+            }
+        }
+    }
+}
+
+/// From where and with which number a SYN leaves.
+fn origin(
+    routes: &mut Routes,
+    pending: &Pending,
+    numbers: &mut Numbers,
+    now: Instant,
+    start: &Start,
+    source: Source,
+) -> Option<Origin> {
+    let way = routes.find(now, start.check.half_open()?, start.target, source)?;
+    let mut ports = way.outlet.ports(way.turn);
+    let port = ports.find(|port| pending.is_free(start.target, *port))?;
+    Some(Origin {
+        outlet: way.id,
+        port,
+        sequence: numbers.next()?,
+    })
+}
+
+/// Random numbers, many with a system call.
+#[derive(Debug, Default)]
+struct Numbers {
+    bytes: Vec<u8>,
+}
+
+impl Numbers {
+    fn next(&mut self) -> Option<u32> {
+        if self.bytes.is_empty() {
+            self.bytes.extend(random::bytes::<256>().ok()?);
+        }
+        let (rest, number) = self.bytes.split_last_chunk::<4>()?;
+        let (left, number) = (rest.len(), u32::from_ne_bytes(*number));
+        self.bytes.truncate(left);
+        Some(number)
+    }
+}
