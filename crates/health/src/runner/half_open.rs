@@ -11,15 +11,16 @@ mod sys;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tracing::debug;
 
-use self::outlet::OutletId;
+use self::outlet::{OutletId, Resets};
 use self::pending::{Due, Origin, Pending, Reading};
 use self::routes::{Routes, Source};
-use self::wire::Syn;
+use self::wire::{Encoded, Kind, Purpose, Segment};
 use super::core::{Outcome, Start};
 use crate::check::CheckError;
 use crate::random;
@@ -37,6 +38,7 @@ pub(super) struct Engine {
     routes: Routes,
     pending: Pending,
     unsent: Vec<ProbeId>,
+    resets: Vec<(OutletId, Segment)>,
     ended: VecDeque<(ProbeId, Outcome)>,
     returned: VecDeque<Start>,
     numbers: Numbers,
@@ -51,6 +53,7 @@ impl Engine {
             routes: Routes::new(now),
             pending: Pending::default(),
             unsent: Vec::new(),
+            resets: Vec::new(),
             ended: VecDeque::new(),
             returned: VecDeque::new(),
             numbers: Numbers::default(),
@@ -116,19 +119,33 @@ impl Engine {
     }
 
     fn receive(&mut self, now: Instant) {
-        for id in self.pending.outlets() {
+        for outlet_id in self.pending.outlets() {
             let mut recalled = Vec::new();
-            let Some(outlet) = self.routes.outlet(id) else {
-                self.give_back(id);
+            let Some(outlet) = self.routes.outlet(outlet_id) else {
+                self.give_back(outlet_id);
                 continue;
             };
             for _ in 0..MAX_BATCHES {
                 let more = outlet.receive(|answer| {
-                    let reading = answer.map_or(Reading::Stray, |it| self.pending.answer(&it));
-                    match reading {
+                    let Some(answer) = answer else {
+                        self.strays += 1;
+                        return;
+                    };
+                    match self.pending.answer(&answer) {
                         Reading::Ended(id, outcome) => self.ended.push_back((id, outcome)),
                         Reading::Recalled(id) => recalled.push(id),
                         Reading::Stray => self.strays += 1,
+                    }
+                    // Also to what has been answered before, or is too late.
+                    if answer.kind == Kind::Accepts && outlet.resets() == Resets::Ours {
+                        let reset = Segment {
+                            source: outlet.source(),
+                            source_port: answer.to_port,
+                            target: answer.from,
+                            sequence: answer.acknowledges,
+                            purpose: Purpose::Reset,
+                        };
+                        self.resets.push((outlet_id, reset));
                     }
                 });
                 match more {
@@ -136,8 +153,8 @@ impl Engine {
                     Ok(false) => break,
                     Err(error) => {
                         debug!(%error, "a raw socket cannot be read");
-                        self.routes.close(id);
-                        self.give_back(id);
+                        self.routes.close(outlet_id);
+                        self.give_back(outlet_id);
                         break;
                     }
                 }
@@ -222,49 +239,72 @@ impl Engine {
         )
     }
 
-    /// Sends what has been begun, and is repeated.
+    /// Sends what has been begun, is repeated, and ends.
     pub(super) fn flush(&mut self, now: Instant) {
-        if self.unsent.is_empty() {
+        if self.unsent.is_empty() && self.resets.is_empty() {
             return;
         }
         self.sent = now;
-        let mut packets: BTreeMap<OutletId, (Vec<ProbeId>, Vec<_>)> = BTreeMap::new();
+        let mut batches: BTreeMap<OutletId, Batch> = BTreeMap::new();
+        for (id, reset) in self.resets.drain(..) {
+            batches.entry(id).or_default().push(None, &reset);
+        }
         for id in self.unsent.drain(..) {
             let Some(attempt) = self.pending.attempt(id) else {
                 continue;
             };
-            let Some(outlet) = self.routes.outlet(attempt.origin.outlet) else {
+            let origin = attempt.origin;
+            let Some(outlet) = self.routes.outlet(origin.outlet) else {
                 self.returned.extend(self.pending.remove(id));
                 continue;
             };
-            let syn = Syn {
+            let syn = Segment {
                 source: outlet.source(),
-                source_port: attempt.origin.port,
+                source_port: origin.port,
                 target: attempt.start.target,
-                sequence: attempt.origin.sequence,
+                sequence: origin.sequence,
+                purpose: Purpose::Open,
             };
-            let (ids, segments) = packets.entry(attempt.origin.outlet).or_default();
-            ids.push(id);
-            segments.push((syn.target, syn.encode()));
+            let batch = batches.entry(origin.outlet).or_default();
+            batch.push(Some(id), &syn);
         }
-        for (outlet, (ids, segments)) in packets {
-            let mut refused = Vec::new();
-            if let Some(outlet) = self.routes.outlet(outlet) {
-                outlet.send(&segments, |place, error| {
-                    debug!(%error, "a SYN was not sent");
-                    refused.extend(ids.get(place).copied());
-                });
-            }
-            for id in refused {
-                let Some(start) = self.pending.remove(id) else {
-                    continue;
-                };
-                if let Some(options) = start.check.half_open() {
-                    self.routes.doubt(options, start.target);
-                }
-                self.returned.push_back(start);
-            }
+        for (id, batch) in batches {
+            self.send(id, &batch);
         }
+    }
+
+    fn send(&mut self, id: OutletId, batch: &Batch) {
+        let Some(outlet) = self.routes.outlet(id) else {
+            return;
+        };
+        let mut refused = Vec::new();
+        outlet.send(&batch.segments, |place, error| {
+            debug!(%error, "a segment was not sent");
+            refused.extend(batch.of.get(place).copied().flatten());
+        });
+        for id in refused {
+            let Some(start) = self.pending.remove(id) else {
+                continue;
+            };
+            if let Some(options) = start.check.half_open() {
+                self.routes.doubt(options, start.target);
+            }
+            self.returned.push_back(start);
+        }
+    }
+}
+
+/// What leaves by an outlet, and the probes whose SYNs are in it.
+#[derive(Debug, Default)]
+struct Batch {
+    of: Vec<Option<ProbeId>>,
+    segments: Vec<(SocketAddr, Encoded)>,
+}
+
+impl Batch {
+    fn push(&mut self, of: Option<ProbeId>, segment: &Segment) {
+        self.of.push(of);
+        self.segments.push((segment.target, segment.encode()));
     }
 }
 

@@ -9,7 +9,7 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmm
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::wire::{ANSWER_ROOM, Answer, SYN_LEN};
+use super::wire::{ANSWER_ROOM, Answer, Encoded};
 use super::{filter, sys};
 use crate::socket::{self, SocketOptions};
 
@@ -31,10 +31,20 @@ pub(super) struct OutletId(pub(super) usize);
 pub(super) struct Outlet {
     socket: Socket,
     source: IpAddr,
+    resets: Resets,
     /// Sockets that are bound and no more: no program of this machine gets their ports, and the kernel answers what
     /// comes to them with a reset, as nobody listens or is connected there.
     ports: Vec<(u16, Socket)>,
     drops: u32,
+}
+
+/// Who ends what a server takes for the beginning of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resets {
+    /// The kernel, to whom it comes too.
+    Kernel,
+    /// We: the kernel's reset would have neither the mark nor the device, and might not find the way.
+    Ours,
 }
 
 impl Outlet {
@@ -61,6 +71,10 @@ impl Outlet {
         let mut outlet = Self {
             socket,
             source,
+            resets: match (options.device, options.mark) {
+                (None, None) => Resets::Kernel,
+                _ => Resets::Ours,
+            },
             ports,
             drops: 0,
         };
@@ -72,6 +86,10 @@ impl Outlet {
 
     pub(super) const fn source(&self) -> IpAddr {
         self.source
+    }
+
+    pub(super) const fn resets(&self) -> Resets {
+        self.resets
     }
 
     /// The ports, the one at `turn` first.
@@ -91,7 +109,7 @@ impl Outlet {
     /// Sends all of them. `refused` is told which this machine did not.
     pub(super) fn send(
         &self,
-        packets: &[(SocketAddr, [u8; SYN_LEN])],
+        packets: &[(SocketAddr, Encoded)],
         mut refused: impl FnMut(usize, io::Error),
     ) {
         let mut begin = 0;
@@ -108,7 +126,7 @@ impl Outlet {
         }
     }
 
-    fn send_batch(&self, batch: &[(SocketAddr, [u8; SYN_LEN])]) -> io::Result<usize> {
+    fn send_batch(&self, batch: &[(SocketAddr, Encoded)]) -> io::Result<usize> {
         let addresses: Vec<Option<SockaddrStorage>> = batch
             .iter()
             // A raw socket of IPv6 takes the port for a protocol.
@@ -116,7 +134,7 @@ impl Outlet {
             .collect();
         let segments: Vec<[IoSlice<'_>; 1]> = batch
             .iter()
-            .map(|(_, segment)| [IoSlice::new(segment)])
+            .map(|(_, segment)| [IoSlice::new(segment.as_slice())])
             .collect();
         let mut headers = MultiHeaders::preallocate(batch.len(), None);
         let sent = sendmmsg(

@@ -1,4 +1,4 @@
-//! The SYN that is sent, and what can come back (RFC 9293 §3.1).
+//! The segments that are sent, and what can come back (RFC 9293 §3.1).
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -15,8 +15,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use etherparse::checksum::Sum16BitWords;
 use etherparse::{Ipv4HeaderSlice, TcpHeaderSlice};
 
-/// The length of a SYN, with its options.
-pub(super) const SYN_LEN: usize = 32;
+/// The length of a SYN, with its options…
+const SYN_LEN: usize = 32;
+/// …and of a RST, without any.
+const RESET_LEN: usize = 20;
 
 /// The longest headers that an answer can have: IPv4 and TCP with all their options.
 pub(super) const ANSWER_ROOM: usize = 60 + 60;
@@ -26,23 +28,47 @@ const TCP: u8 = 6;
 const MSS_V4: u16 = 1460;
 const MSS_V6: u16 = 1440;
 const WINDOW: u16 = 64_240;
-/// The offset in words of 32 bits, and the flag SYN.
+/// The offset in words of 32 bits, and the flag.
 const OFFSET_AND_SYN: [u8; 2] = [0x80, 0x02];
+const OFFSET_AND_RST: [u8; 2] = [0x50, 0x04];
 /// Window scale 7 and "selective acknowledgments permitted", padded: some firewalls drop a SYN that offers nothing.
 const OPTIONS: [u8; 8] = [1, 3, 3, 7, 1, 1, 4, 2];
 
-/// A request to connect.
+/// What a segment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Syn {
+pub(super) enum Purpose {
+    /// It begins a connection.
+    Open,
+    /// It ends one, that the target thinks it has (RFC 9293 §3.5.2).
+    Reset,
+}
+
+/// A segment to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Segment {
     pub(super) source: IpAddr,
     pub(super) source_port: u16,
     pub(super) target: SocketAddr,
     pub(super) sequence: u32,
+    pub(super) purpose: Purpose,
 }
 
-impl Syn {
+/// The bytes of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encoded {
+    bytes: [u8; SYN_LEN],
+    length: usize,
+}
+
+impl Encoded {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
+}
+
+impl Segment {
     /// Its bytes, with the sum of source and target.
-    pub(super) fn encode(&self) -> [u8; SYN_LEN] {
+    pub(super) fn encode(&self) -> Encoded {
         let mss = match self.target {
             SocketAddr::V4(_) => MSS_V4,
             SocketAddr::V6(_) => MSS_V6,
@@ -56,21 +82,31 @@ impl Syn {
         place(0, &self.source_port.to_be_bytes());
         place(2, &self.target.port().to_be_bytes());
         place(4, &self.sequence.to_be_bytes());
-        place(12, &OFFSET_AND_SYN);
-        place(14, &WINDOW.to_be_bytes());
-        place(20, &[2, 4]);
-        place(22, &mss.to_be_bytes());
-        place(24, &OPTIONS);
-        let sum = sum(self.source, self.target.ip(), &bytes);
-        for (to, from) in bytes.iter_mut().skip(16).zip(sum) {
+        let length = match self.purpose {
+            Purpose::Open => {
+                place(12, &OFFSET_AND_SYN);
+                place(14, &WINDOW.to_be_bytes());
+                place(20, &[2, 4]);
+                place(22, &mss.to_be_bytes());
+                place(24, &OPTIONS);
+                SYN_LEN
+            }
+            Purpose::Reset => {
+                place(12, &OFFSET_AND_RST);
+                RESET_LEN
+            }
+        };
+        let mut encoded = Encoded { bytes, length };
+        let sum = sum(self.source, self.target.ip(), encoded.as_slice());
+        for (to, from) in encoded.bytes.iter_mut().skip(16).zip(sum) {
             *to = from;
         }
-        bytes
+        encoded
     }
 }
 
 /// The checksum of a segment, whose own is zero (RFC 9293 §3.1, RFC 8200 §8.1).
-fn sum(source: IpAddr, target: IpAddr, segment: &[u8; SYN_LEN]) -> [u8; 2] {
+fn sum(source: IpAddr, target: IpAddr, segment: &[u8]) -> [u8; 2] {
     let mut sum = Sum16BitWords::new();
     for address in [source, target] {
         sum = match address {
@@ -143,8 +179,9 @@ mod tests {
 
     use super::*;
 
-    fn syn(source: &str, target: &str) -> Syn {
-        Syn {
+    fn syn(source: &str, target: &str) -> Segment {
+        Segment {
+            purpose: Purpose::Open,
             source: source.parse().unwrap(),
             source_port: 40_001,
             target: target.parse().unwrap(),
@@ -160,14 +197,26 @@ mod tests {
             0xfa, 0xf0, 0x4f, 0x85, 0x00, 0x00, 0x02, 0x04, 0x05, 0xb4, 0x01, 0x03, 0x03, 0x07,
             0x01, 0x01, 0x04, 0x02,
         ];
-        assert_eq!(bytes, golden, "{bytes:#04x?}");
+        assert_eq!(bytes.as_slice(), golden);
     }
 
     #[test]
     fn a_syn_of_ipv6() {
-        let bytes = syn("2001:db8::1", "[2001:db8::2]:80").encode();
+        let encoded = syn("2001:db8::1", "[2001:db8::2]:80").encode();
+        let bytes = encoded.as_slice();
         assert_eq!(bytes[16..18], [0x78, 0x28]);
         assert_eq!(bytes[20..24], [2, 4, 5, 0xa0]);
+    }
+
+    #[test]
+    fn a_reset() {
+        let mut reset = syn("192.0.2.1", "192.0.2.2:80");
+        reset.purpose = Purpose::Reset;
+        let golden = [
+            0x9c, 0x41, 0x00, 0x50, 0x01, 0x02, 0x03, 0x04, 0x00, 0x00, 0x00, 0x00, 0x50, 0x04,
+            0x00, 0x00, 0x8b, 0x45, 0x00, 0x00,
+        ];
+        assert_eq!(reset.encode().as_slice(), golden);
     }
 
     #[test]
@@ -202,9 +251,9 @@ mod tests {
     proptest! {
         /// Another implementation reads the same and finds the same sum.
         #[test]
-        fn a_syn_is_what_others_read(
+        fn others_read_what_was_written(
             source in any::<u32>(), target in any::<u32>(), ports in any::<(u16, u16)>(), sequence in any::<u32>(),
-            six in any::<bool>(), high in any::<(u64, u64)>(),
+            six in any::<bool>(), high in any::<(u64, u64)>(), reset in any::<bool>(),
         ) {
             let wide = |high: u64, low: u32| (u128::from(high) << 64) | u128::from(low);
             let address = |high, low: u32| if six {
@@ -212,19 +261,21 @@ mod tests {
             } else {
                 IpAddr::from(low.to_be_bytes())
             };
-            let syn = Syn {
+            let segment = Segment {
+                purpose: if reset { Purpose::Reset } else { Purpose::Open },
                 source: address(high.0, source),
                 source_port: ports.0,
                 target: SocketAddr::new(address(high.1, target), ports.1),
                 sequence,
             };
-            let bytes = syn.encode();
-            let (header, rest) = TcpHeader::from_slice(&bytes).unwrap();
+            let encoded = segment.encode();
+            let (header, rest) = TcpHeader::from_slice(encoded.as_slice()).unwrap();
             prop_assert!(rest.is_empty());
-            prop_assert!(header.syn && !header.ack && !header.rst && !header.fin);
+            prop_assert_eq!((header.syn, header.rst), (!reset, reset));
+            prop_assert!(!header.ack && !header.fin && !header.psh);
             prop_assert_eq!((header.source_port, header.destination_port), ports);
             prop_assert_eq!(header.sequence_number, sequence);
-            let sum = match (syn.source, syn.target.ip()) {
+            let sum = match (segment.source, segment.target.ip()) {
                 (IpAddr::V4(source), IpAddr::V4(target)) => {
                     header.calc_checksum_ipv4_raw(source.octets(), target.octets(), &[]).unwrap()
                 }
