@@ -30,7 +30,8 @@ use crate::schedule::ProbeId;
 const LOOK: Duration = Duration::from_millis(5);
 /// How long after something was sent most answers are there.
 const LIVELY: Duration = Duration::from_millis(50);
-/// So many system calls of receiving are made at a time, to go on with other work.
+/// So many system calls of receiving are made at a time, to go on with other work: more than the buffer of a socket has
+/// packets for.
 const MAX_BATCHES: u32 = 64;
 
 #[derive(Debug)]

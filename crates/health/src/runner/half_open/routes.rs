@@ -157,6 +157,10 @@ impl Routes {
         };
         let outlet = match outlet {
             Ok(outlet) => outlet,
+            Err(error) if is_of_the_source(&error) => {
+                debug!(%source, %error, "raw packets cannot leave from there");
+                return None;
+            }
             Err(error) => {
                 group.closed_until = Some(now + CLOSED);
                 if !std::mem::replace(&mut group.told, true) {
@@ -227,7 +231,8 @@ impl Routes {
                 learned && outlets.contains_key(&route.outlet)
             });
         }
-        self.groups.retain(|_, group| !group.routes.is_empty());
+        self.groups
+            .retain(|_, group| group.told || !group.routes.is_empty());
     }
 }
 
@@ -250,6 +255,9 @@ impl Askers {
     /// The source address of what leaves for `target`.
     fn ask(&mut self, options: &SocketOptions, target: SocketAddr) -> io::Result<IpAddr> {
         if let Some(source) = options.source {
+            if source.is_ipv4() != target.is_ipv4() {
+                return Err(Errno::AFNOSUPPORT.into());
+            }
             return Ok(source);
         }
         let place = match target {
@@ -267,6 +275,12 @@ impl Askers {
         let address = address.ok_or(Errno::AFNOSUPPORT)?;
         Ok(address.ip())
     }
+}
+
+/// Whether it is the address that cannot be bound, which has gone or needs an interface named with it.
+fn is_of_the_source(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::ADDRNOTAVAIL | Errno::INVAL))
 }
 
 /// Whether an address is one host's, and needs no interface named with it.
