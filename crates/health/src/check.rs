@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::socket::SocketOptions;
+
 /// A way to find out whether a server does its work.
 ///
 /// A check makes a single probe. Thresholds, the schedule and the timeout are the runner's: it drops the future of a
@@ -19,6 +21,13 @@ pub trait HealthCheck: fmt::Debug + Send + Sync {
     ///
     /// What was wrong: with the target, or with this machine ([`CheckError::Local`]).
     async fn check(&self, target: SocketAddr) -> Result<Pass, CheckError>;
+
+    /// For a check that only finds out whether a connection by TCP would be accepted: where it leaves from. Then the
+    /// runner may probe with a SYN by a raw socket, many with a system call, and without a call of
+    /// [`check`](Self::check), which it falls back to where that is not possible, and after a probe that failed.
+    fn half_open(&self) -> Option<&SocketOptions> {
+        None
+    }
 }
 
 /// What a server that passed said about itself.

@@ -11,7 +11,6 @@ pub mod exec;
 pub mod http;
 #[cfg(feature = "icmp")]
 pub mod icmp;
-#[cfg(any(feature = "dns", feature = "icmp"))]
 mod random;
 mod runner;
 mod schedule;

@@ -3,11 +3,13 @@
 mod clock;
 mod core;
 mod driver;
+mod half_open;
 mod lag;
 mod limiter;
 mod status;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use crate::check::CheckError;
 
 /// Where probes leave this machine from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub struct SocketOptions {
     /// The source address; `None`: the kernel's choice.

@@ -149,4 +149,12 @@ impl HealthCheck for TcpCheck {
         }
         self.converse(stream).await
     }
+
+    fn half_open(&self) -> Option<&SocketOptions> {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return None;
+        }
+        self.moves.is_empty().then_some(&self.socket)
+    }
 }

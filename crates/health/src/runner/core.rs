@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::lag::{Allowance, BEAT, Lag};
 use super::limiter::{Limiter, Ticket};
+use super::way::{Finding, Trust, Way};
 use super::{Counts, Probe, Report, RunnerLimits, Subscriber, SubscriberStatus, Totals};
 use crate::check::{CheckError, HealthCheck, Pass};
 use crate::schedule::{Pace, ProbeId, Schedule};
@@ -42,6 +43,7 @@ struct Entry {
     last: Last,
     counts: Counts,
     allowance: Allowance,
+    trust: Trust,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,8 @@ pub(super) struct Start {
     pub(super) check: Arc<dyn HealthCheck>,
     /// How long it may take.
     pub(super) window: Duration,
+    /// How it is to be made.
+    pub(super) way: Way,
 }
 
 /// How a probe ended.
@@ -130,7 +134,7 @@ impl Core {
     }
 
     /// The end of the tick that a moment is in.
-    fn tick(&self, time: Instant) -> Instant {
+    pub(super) fn tick(&self, time: Instant) -> Instant {
         let tick = TICK.as_nanos();
         let since = time.saturating_duration_since(self.epoch).as_nanos();
         let rest = (tick - since % tick) % tick;
@@ -175,16 +179,21 @@ impl Core {
                 target: entry.probe.target,
                 check: Arc::clone(&entry.probe.check),
                 window: entry.allowance.window(entry.probe.timing.timeout),
+                way: match entry.probe.check.half_open() {
+                    Some(_) => entry.trust.way(),
+                    None => Way::Connection,
+                },
             });
         }
     }
 
-    /// A probe has ended.
+    /// A probe, which was made in this way, has ended.
     pub(super) fn finish(
         &mut self,
         now: Instant,
         id: ProbeId,
         ended: Instant,
+        way: Way,
         outcome: Outcome,
     ) -> Option<NotRun> {
         let entry = entry(&mut self.entries, id)?;
@@ -198,7 +207,17 @@ impl Core {
         };
         self.limiter.leave(ticket);
         let lag = self.lag.total().saturating_sub(lag);
-        match entry.judge(outcome, lag, &mut self.counts) {
+        for counts in [&mut entry.counts, &mut self.counts] {
+            counts.half_open += u64::from(way == Way::HalfOpen);
+        }
+        let judged = entry.judge(outcome, lag, &mut self.counts);
+        let finding = match judged {
+            Ok(Verdict::Failed) => Finding::Failed,
+            Ok(Verdict::Passed) => Finding::Passed,
+            Err(_) => Finding::NotRun,
+        };
+        entry.trust.observe(way, finding);
+        match judged {
             Ok(verdict) => {
                 entry.last.duration = Some(ended.saturating_duration_since(started));
                 entry.observe(now, verdict);
@@ -248,6 +267,7 @@ impl Core {
             queued: self.limiter.queued(),
             lag: self.lag.total(),
             worst_lag: self.lag.worst(),
+            stray_answers: 0,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The loop: one task, which begins a task for each probe that is under way.
+//! The loop: one task, which begins a task for each probe that is under way, but for those that only connect: many of
+//! them are made at once, without tasks.
 //!
 //! All it waits for can be dropped at any moment without losing anything.
 
@@ -13,6 +14,8 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::core::{Core, NotRun, Outcome, Start};
+use super::half_open::Engine;
+use super::way::Way;
 use super::{Command, Report, RunnerLimits, clock};
 use crate::check::CheckError;
 use crate::schedule::ProbeId;
@@ -36,6 +39,7 @@ enum Event {
 
 struct Driver {
     core: Core,
+    engine: Engine,
     tasks: JoinSet<Ended>,
     running: BTreeMap<ProbeId, AbortHandle>,
     quiet_until: Option<Instant>,
@@ -52,6 +56,7 @@ pub(super) async fn run(
     let start = clock::now();
     let mut driver = Driver {
         core: Core::new(start, limits, seed),
+        engine: Engine::new(start),
         tasks: JoinSet::new(),
         running: BTreeMap::new(),
         quiet_until: None,
@@ -73,8 +78,13 @@ pub(super) async fn run(
             Event::Stop => return,
             Event::Wake => {}
         }
+        driver.half_open(now);
         while let Some(start) = driver.core.poll_start(now) {
-            driver.begin(start);
+            driver.begin(now, start);
+        }
+        driver.engine.flush(now);
+        while let Some(start) = driver.engine.poll_returned() {
+            driver.connect(start);
         }
         while let Some(report) = driver.core.poll_report() {
             // A receiver that has gone is noticed below.
@@ -83,7 +93,7 @@ pub(super) async fn run(
         if reports.is_closed() {
             return;
         }
-        if let Some(wake) = driver.core.poll_timeout(now)
+        if let Some(wake) = driver.poll_timeout(now)
             && sleep.deadline() != wake.into()
         {
             sleep.as_mut().reset(wake.into());
@@ -113,6 +123,7 @@ impl Driver {
             Command::Set(subscriptions) => {
                 self.core.set(now, subscriptions);
                 while let Some(id) = self.core.poll_cancelled() {
+                    self.engine.cancel(id);
                     if let Some(task) = self.running.remove(&id) {
                         task.abort();
                     }
@@ -122,17 +133,43 @@ impl Driver {
                 let _gone = answer.send(self.core.status());
             }
             Command::Totals(answer) => {
-                let _gone = answer.send(self.core.totals());
+                let mut totals = self.core.totals();
+                totals.stray_answers = self.engine.strays();
+                let _gone = answer.send(totals);
             }
         }
     }
 
-    fn begin(&mut self, start: Start) {
+    fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
+        let engine = self.engine.poll_timeout(now);
+        let engine = engine.map(|at| self.core.tick(at));
+        let core = self.core.poll_timeout(now);
+        [engine, core].into_iter().flatten().min()
+    }
+
+    /// Sees to the probes that are made without tasks.
+    fn half_open(&mut self, now: Instant) {
+        self.engine.turn(now);
+        while let Some((id, outcome)) = self.engine.poll_ended() {
+            self.finish(now, id, now, Way::HalfOpen, outcome);
+        }
+    }
+
+    fn begin(&mut self, now: Instant, start: Start) {
+        match start.way {
+            Way::Connection => self.connect(start),
+            Way::HalfOpen => self.engine.begin(now, start),
+        }
+    }
+
+    /// Lets the check itself probe.
+    fn connect(&mut self, start: Start) {
         let Start {
             id,
             target,
             check,
             window,
+            way: _,
         } = start;
         let task = self.tasks.spawn(async move {
             let outcome = match timeout(window, check.check(target)).await {
@@ -159,7 +196,11 @@ impl Driver {
             },
         };
         self.running.remove(&ended.id);
-        let not_run = self.core.finish(now, ended.id, ended.at, ended.outcome);
+        self.finish(now, ended.id, ended.at, Way::Connection, ended.outcome);
+    }
+
+    fn finish(&mut self, now: Instant, id: ProbeId, ended: Instant, way: Way, outcome: Outcome) {
+        let not_run = self.core.finish(now, id, ended, way, outcome);
         if let Some(not_run) = not_run {
             self.log(now, &not_run);
         }

@@ -13,6 +13,8 @@ use crate::tracker::Health;
 pub struct Counts {
     /// Begun.
     pub begun: u64,
+    /// Made by the runner itself, with a SYN by a raw socket: see [`HealthCheck::half_open`](crate::HealthCheck::half_open).
+    pub half_open: u64,
     /// Passed.
     pub passed: u64,
     /// Failed, whatever way.
@@ -63,4 +65,6 @@ pub struct Totals {
     pub lag: Duration,
     /// By how much it was late at most.
     pub worst_lag: Duration,
+    /// Segments that came to the ports of half-open probes and were no answer that any waited for.
+    pub stray_answers: u64,
 }

@@ -1,5 +1,5 @@
 mod caps;
-mod fake;
+pub(super) mod fake;
 mod health;
 mod lag;
 mod load;

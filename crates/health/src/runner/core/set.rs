@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Core, Entry, Last, Member, State, entry};
 use crate::runner::lag::Allowance;
+use crate::runner::way::Trust;
 use crate::runner::{Class, Counts, Probe, Subscriber, Subscription};
 use crate::schedule::{Phase, ProbeId, Timing};
 use crate::tracker::{Health, Tracker};
@@ -177,6 +178,7 @@ impl Core {
                 last,
                 counts: Counts::default(),
                 allowance: Allowance::default(),
+                trust: Trust::default(),
             });
         }
         id

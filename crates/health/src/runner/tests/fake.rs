@@ -19,8 +19,8 @@ use crate::runner::{
 use crate::schedule::Timing;
 use crate::tracker::Health;
 
-pub(super) const MS: Duration = Duration::from_millis(1);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(in crate::runner) const MS: Duration = Duration::from_millis(1);
+pub(in crate::runner) const SECOND: Duration = Duration::from_secs(1);
 
 /// What a fake check does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) enum Act {
 
 /// A network of servers.
 #[derive(Default)]
-pub(super) struct Net {
+pub(in crate::runner) struct Net {
     state: Mutex<State>,
 }
 
@@ -209,7 +209,7 @@ impl World {
 }
 
 /// 192.0.2.x, or as many others as are wanted.
-pub(super) fn server(number: u32) -> SocketAddr {
+pub(in crate::runner) fn server(number: u32) -> SocketAddr {
     let [_, a, b, c] = number.to_be_bytes();
     SocketAddr::from(([10, a, b, c], 80))
 }

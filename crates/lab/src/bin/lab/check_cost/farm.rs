@@ -161,21 +161,34 @@ impl Drop for Farm {
     }
 }
 
-/// How many connections `host` has begun.
+/// How many attempts to connect `host` has answered, whether they came to a connection or were ended by a reset before:
+/// whoever probes, and in whatever way, the servers count alike.
 pub(super) fn connections(host: &Host) -> Outcome<u64> {
     // `/proc/net` is that of the process, not of the thread.
     let text = host.read("/proc/thread-self/net/snmp".as_ref())?;
-    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
-    let names = lines.next().unwrap_or_default().split_whitespace();
-    let values = lines.next().unwrap_or_default().split_whitespace();
-    let opens = names.zip(values).find(|(name, _)| *name == "ActiveOpens");
-    let opens = opens.and_then(|(_, value)| value.parse().ok());
-    opens.ok_or_else(|| Box::<dyn Error>::from("the kernel counts no connections"))
+    answered(&text).ok_or_else(|| Box::<dyn Error>::from("the kernel counts no connections"))
+}
+
+fn answered(snmp: &str) -> Option<u64> {
+    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let counter = |wanted: &str| -> Option<u64> {
+        let mut all = names.split_whitespace().zip(values.split_whitespace());
+        all.find(|(name, _)| *name == wanted)?.1.parse().ok()
+    };
+    Some(counter("PassiveOpens")? + counter("AttemptFails")?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_answered_is_what_was_opened_and_what_was_given_up() {
+        let snmp = "Ip: Forwarding\nIp: 1\nTcp: MaxConn ActiveOpens PassiveOpens AttemptFails\nTcp: -1 7 20 3\n";
+        assert_eq!(answered(snmp), Some(23));
+        assert_eq!(answered("Tcp: PassiveOpens\nTcp: 20\n"), None);
+    }
 
     #[test]
     fn a_last_service_may_have_fewer_servers() {

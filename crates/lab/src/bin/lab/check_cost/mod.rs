@@ -162,12 +162,12 @@ fn measure(subject: Subject, director: &Path, task: Task, length: Duration) -> O
     eprintln!("{subject}: the table is full after {full:.1?}");
     thread::sleep(task.interval + SETTLE);
 
-    let (began, cpu, connections) = (now(), cpu::used(&host), farm::connections(&host)?);
+    let (began, cpu, connections) = (now(), cpu::used(&host), farm::connections(&farm.host)?);
     thread::sleep(length);
     let took = now().duration_since(began);
     let (cpu, probes) = (
         cpu::used(&host).saturating_sub(cpu),
-        farm::connections(&host)?.saturating_sub(connections),
+        farm::connections(&farm.host)?.saturating_sub(connections),
     );
     let counters = running.counters()?;
     let row = Row {

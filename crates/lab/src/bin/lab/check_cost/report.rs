@@ -24,7 +24,7 @@ pub(super) struct Row {
     /// How long was measured.
     pub(super) seconds_ms: u64,
     pub(super) cpu_ms: u64,
-    /// Connections begun.
+    /// Attempts to connect that the servers answered.
     pub(super) probes: u64,
     pub(super) false_downs: u64,
     pub(super) entries: u64,
