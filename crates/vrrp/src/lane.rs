@@ -1,6 +1,7 @@
 //! One interface and family: its socket, and which of its VRIDs is whose.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use locum_vip::LinkIndex;
 use locum_vrrp_wire::Vrid;
@@ -21,6 +22,8 @@ pub(crate) struct Lane {
     /// The next attempt is in the queue.
     pub(crate) reopening: bool,
     pub(crate) counters: LinkCounters,
+    /// When nothing that its routers listen to was left to be read, as far as is known.
+    pub(crate) read_to_its_end: Option<Instant>,
     overflows_seen: u32,
 }
 
@@ -34,6 +37,7 @@ impl Lane {
             failed: false,
             reopening: false,
             counters: LinkCounters::default(),
+            read_to_its_end: None,
             overflows_seen: 0,
         }
     }

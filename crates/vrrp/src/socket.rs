@@ -58,8 +58,8 @@ struct RawLane {
     listened: Option<Listened>,
     /// What the kernel has dropped so far of either queue.
     overflows: [u32; 2],
-    /// The last packet came from the second queue.
-    last_was_another: bool,
+    /// The next one is looked for in the first queue even if nobody said that it can be read.
+    ask_anyway: bool,
 }
 
 impl RawLane {
@@ -97,16 +97,20 @@ impl RawLane {
         Ok(Some(received))
     }
 
-    /// The next packet: of ours first.
-    fn next(&mut self, packet: &mut [u8], control: &mut [u8]) -> io::Result<Option<Received>> {
-        // While there are others to read, nobody waits to be told that one of ours has come.
-        let anyway = std::mem::take(&mut self.last_was_another);
+    /// The next packet, and of which queue it is: ours are first.
+    fn next(
+        &mut self,
+        packet: &mut [u8],
+        control: &mut [u8],
+    ) -> io::Result<Option<(Received, Queue)>> {
+        let anyway = std::mem::take(&mut self.ask_anyway);
         if let Some(ours) = self.try_receive(Queue::Ours, anyway, packet, control)? {
-            return Ok(Some(ours));
+            return Ok(Some((ours, Queue::Ours)));
         }
         let other = self.try_receive(Queue::Others, false, packet, control)?;
-        self.last_was_another = other.is_some();
-        Ok(other)
+        // While there are others to read, nobody waits to be told that one of ours has come.
+        self.ask_anyway = other.is_some();
+        Ok(other.map(|other| (other, Queue::Others)))
     }
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
@@ -174,7 +178,7 @@ impl Transport for RawTransport {
             others: sys::watch_readable(others)?,
             listened: None,
             overflows: [0; 2],
-            last_was_another: false,
+            ask_anyway: false,
         });
         Ok(())
     }
@@ -250,6 +254,12 @@ impl Transport for RawTransport {
         Poll::Pending
     }
 
+    fn look_anyway(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.iter_mut().find(|open| open.id == lane) {
+            lane.ask_anyway = true;
+        }
+    }
+
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>> {
         let Self {
             lanes,
@@ -260,9 +270,10 @@ impl Transport for RawTransport {
         let Some(lane) = lanes.iter_mut().find(|open| open.id == lane) else {
             return Ok(None);
         };
-        let Some(received) = lane.next(packet.as_mut_slice(), control)? else {
+        let Some((received, queue)) = lane.next(packet.as_mut_slice(), control)? else {
             return Ok(None);
         };
+        let is_another = queue == Queue::Others;
         let bytes = packet.get(..received.len).unwrap_or_default();
         Ok(Some(match received.sender {
             Some(sender) => Datagram {
@@ -271,9 +282,11 @@ impl Transport for RawTransport {
                 ttl: received.hop_limit,
                 message: bytes,
                 overflows: received.overflows,
+                is_another,
             },
             None => Datagram {
                 overflows: received.overflows,
+                is_another,
                 ..ipv4(bytes)
             },
         }))
@@ -439,6 +452,7 @@ fn ipv4(packet: &[u8]) -> Datagram<'_> {
         ttl,
         message: packet.get(header_len..).unwrap_or_default(),
         overflows: None,
+        is_another: false,
     }
 }
 

@@ -303,6 +303,7 @@ impl Transport for FakeTransport {
             ttl: packet.ttl,
             message: &packet.message,
             overflows: packet.overflows,
+            is_another: false,
         }))
     }
 }
