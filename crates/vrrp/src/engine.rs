@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use locum_vip::AddressDriver;
-use locum_vrrp_election::{Effect, Input};
+use locum_vrrp_election::{Effect, Input, State};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,6 +36,8 @@ use crate::transport::{LaneId, Transport};
 
 /// How many packets are read before anything else gets its turn.
 const BATCH: usize = 64;
+/// So many batches are read at most before a Backup's deadline is served, more than a queue holds: the Master may be in it.
+const DOUBT: u16 = 256;
 /// How long a router may take to stop.
 const STOP_BOUND: Duration = Duration::from_secs(6);
 
@@ -79,6 +81,10 @@ pub(crate) struct Engine<T> {
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
     rhythm: Rhythm,
+    /// Deadlines of Backups that are due and wait for their queues to be read.
+    doubted: Vec<(Instant, RouterId)>,
+    /// So many batches more may be read before them.
+    doubt: u16,
     /// What failed while actions were carried out, on its way back into the election.
     failed: Vec<(RouterId, Effect)>,
     subscribers: Vec<mpsc::UnboundedSender<Event>>,
@@ -112,6 +118,8 @@ impl<T: Transport> Engine<T> {
             links: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             rhythm: Rhythm::new(clock::now()),
+            doubted: Vec::new(),
+            doubt: DOUBT,
             failed: Vec::new(),
             subscribers: Vec::new(),
             recorder: None,
@@ -126,7 +134,7 @@ impl<T: Transport> Engine<T> {
     pub(crate) async fn run(mut self) -> Vec<oneshot::Sender<()>> {
         let mut turn = Turn::Messages;
         loop {
-            self.serve_due(clock::now());
+            self.serve_all_due();
             self.remove_stopped(clock::now());
             if self.routers.is_empty()
                 && let Some(waiting) = self.shutdown.take()
@@ -159,10 +167,44 @@ impl<T: Transport> Engine<T> {
         }
     }
 
+    /// Serves all deadlines, the doubtful ones once their queues have been read.
+    fn serve_all_due(&mut self) {
+        self.doubt = DOUBT;
+        loop {
+            self.serve_due(clock::now());
+            self.doubt = self.doubt.saturating_sub(1);
+            let doubted = std::mem::take(&mut self.doubted);
+            let Some(router) = doubted.iter().find_map(|(_, id)| self.routers.get(id)) else {
+                self.doubt = DOUBT;
+                return;
+            };
+            let lane = router.lane;
+            self.transport.look_anyway(lane);
+            self.read(lane);
+            let again = doubted.into_iter().map(|(at, id)| (at, Due::Election(id)));
+            self.deadlines.extend(again);
+        }
+    }
+
+    /// May there be an advertisement in the queue that came in time? This process was late, and so may be its reader.
+    fn is_doubtful(&self, at: Instant, id: RouterId) -> bool {
+        let Some(router) = self.routers.get(&id) else {
+            return false;
+        };
+        let lane = self.lanes.get(&router.lane);
+        let is_unread = |lane: &Lane| {
+            lane.open.is_some() && lane.read_to_its_end.is_none_or(|moment| moment < at)
+        };
+        let election = router.seat.election(&self.groups);
+        let is_backup = election.is_some_and(|election| election.state() == State::Backup);
+        self.doubt > 0 && is_backup && lane.is_some_and(is_unread)
+    }
+
     fn serve_due(&mut self, now: Instant) {
-        while let Some((_, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((at, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.pop_first();
             match due {
+                Due::Election(id) if self.is_doubtful(at, id) => self.doubted.push((at, id)),
                 Due::Election(id) => {
                     if let Some(router) = self.routers.get_mut(&id) {
                         router.deadline = None;
@@ -192,12 +234,19 @@ impl<T: Transport> Engine<T> {
             };
             let datagram = match transport.receive(id) {
                 Ok(Some(datagram)) => datagram,
-                Ok(None) => return,
+                Ok(None) => {
+                    lane.read_to_its_end = Some(now);
+                    return;
+                }
                 Err(_) => {
+                    lane.read_to_its_end = Some(now);
                     lane.counters.receive_errors += 1;
                     return;
                 }
             };
+            if datagram.is_another {
+                lane.read_to_its_end = Some(now);
+            }
             if let Some(total) = datagram.overflows {
                 lane.overflowed(datagram.carrier, total);
             }

@@ -1,6 +1,7 @@
 //! One interface and family: its socket, and which of its VRIDs is whose.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use locum_vip::LinkIndex;
 use locum_vrrp_wire::Vrid;
@@ -25,6 +26,8 @@ pub(crate) struct Lane {
     /// The next attempt is in the queue.
     pub(crate) reopening: bool,
     pub(crate) counters: LinkCounters,
+    /// When nothing that its routers listen to was left to be read, as far as is known.
+    pub(crate) read_to_its_end: Option<Instant>,
     /// Of each of the sockets.
     overflows_seen: Overflows,
 }
@@ -48,6 +51,7 @@ impl Lane {
             failed: false,
             reopening: false,
             counters: LinkCounters::default(),
+            read_to_its_end: None,
             overflows_seen: Overflows::default(),
         }
     }

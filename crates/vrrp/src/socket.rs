@@ -62,8 +62,8 @@ struct RawLane {
     overflows: [u32; 2],
     /// Which of the two ways was looked at first the last time.
     turn: Carrier,
-    /// The last packet was only to be counted.
-    last_was_another: bool,
+    /// The next one is looked for in the queues of ours even if nobody said that they can be read.
+    ask_anyway: bool,
 }
 
 /// A socket of a lane.
@@ -119,14 +119,14 @@ impl RawLane {
         Ok(Some(received))
     }
 
-    /// The next packet: of ours first, and of those by turns, so that neither way keeps the other from being read.
+    /// The next packet, and where it was: ours are first, and of those each way in its turn, so that neither keeps the
+    /// other from being read.
     fn next(
         &mut self,
         packet: &mut [u8],
         control: &mut [u8],
-    ) -> io::Result<Option<(Carrier, Received)>> {
-        // While there are others to read, nobody waits to be told that one of ours has come.
-        let anyway = std::mem::take(&mut self.last_was_another);
+    ) -> io::Result<Option<(Received, Place)>> {
+        let anyway = std::mem::take(&mut self.ask_anyway);
         self.turn = self.turn.other();
         for carrier in [self.turn, self.turn.other()] {
             let place = match carrier {
@@ -134,12 +134,14 @@ impl RawLane {
                 Carrier::Plain => Place::Plain(Queue::Ours),
             };
             if let Some(ours) = self.try_receive(place, anyway, packet, control)? {
-                return Ok(Some((carrier, ours)));
+                return Ok(Some((ours, place)));
             }
         }
-        let other = self.try_receive(Place::Plain(Queue::Others), false, packet, control)?;
-        self.last_was_another = other.is_some();
-        Ok(other.map(|other| (Carrier::Plain, other)))
+        let place = Place::Plain(Queue::Others);
+        let other = self.try_receive(place, false, packet, control)?;
+        // While there are others to read, nobody waits to be told that one of ours has come.
+        self.ask_anyway = other.is_some();
+        Ok(other.map(|other| (other, place)))
     }
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
@@ -209,7 +211,7 @@ impl Transport for RawTransport {
             listened: None,
             overflows: [0; 2],
             turn: Carrier::Plain,
-            last_was_another: false,
+            ask_anyway: false,
         });
         Ok(())
     }
@@ -301,6 +303,12 @@ impl Transport for RawTransport {
         Poll::Pending
     }
 
+    fn look_anyway(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.iter_mut().find(|open| open.id == lane) {
+            lane.ask_anyway = true;
+        }
+    }
+
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>> {
         let Self {
             lanes,
@@ -311,8 +319,12 @@ impl Transport for RawTransport {
         let Some(lane) = lanes.iter_mut().find(|open| open.id == lane) else {
             return Ok(None);
         };
-        let Some((carrier, received)) = lane.next(packet.as_mut_slice(), control)? else {
+        let Some((received, place)) = lane.next(packet.as_mut_slice(), control)? else {
             return Ok(None);
+        };
+        let (carrier, is_another) = match place {
+            Place::Header => (Carrier::Header, false),
+            Place::Plain(queue) => (Carrier::Plain, queue == Queue::Others),
         };
         let bytes = packet.get(..received.len).unwrap_or_default();
         Ok(Some(match received.sender {
@@ -323,9 +335,11 @@ impl Transport for RawTransport {
                 carrier,
                 message: bytes,
                 overflows: received.overflows,
+                is_another,
             },
             None => Datagram {
                 overflows: received.overflows,
+                is_another,
                 ..ipv4(bytes, carrier)
             },
         }))
@@ -501,6 +515,7 @@ fn ipv4(packet: &[u8], carrier: Carrier) -> Datagram<'_> {
             Carrier::Plain => packet.get(header_len..).unwrap_or_default(),
         },
         overflows: None,
+        is_another: false,
     }
 }
 

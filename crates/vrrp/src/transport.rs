@@ -43,6 +43,8 @@ pub(crate) struct Datagram<'a> {
     pub(crate) message: &'a [u8],
     /// Packets of this socket that the kernel has dropped so far, if it says so.
     pub(crate) overflows: Option<u32>,
+    /// It is of those that the routers do not listen to: at the moment there is none that they do.
+    pub(crate) is_another: bool,
 }
 
 /// One lane for each interface and family, with a socket of its own for authentication headers where they are used.
@@ -78,6 +80,9 @@ pub(crate) trait Transport {
 
     /// Ready with a lane that can be received from; each gets its turn.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<LaneId>;
+
+    /// The next packet is to be looked for even if `lane` was not said to be ready since the last one.
+    fn look_anyway(&mut self, _lane: LaneId) {}
 
     /// The next packet of `lane`, or `None` if there is none now.
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>>;

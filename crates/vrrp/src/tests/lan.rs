@@ -213,6 +213,15 @@ impl TestNode {
         self.lan.port(self.number, |port| port.deliver(&packet));
     }
 
+    /// Lets the node receive `messages` without being woken by them.
+    pub(super) fn inject_unnoticed(&self, source: &str, destination: &str, messages: Vec<Vec<u8>>) {
+        let waker = self.lan.port(self.number, |port| port.waker.take());
+        for message in messages {
+            self.inject(source, destination, 255, message);
+        }
+        self.lan.port(self.number, |port| port.waker = waker);
+    }
+
     pub(super) async fn add(&self, config: RouterConfig) -> Router {
         let name = format!("router {}", config.vrid());
         self.node.add(&name, config).await.expect("it can be added")
@@ -342,6 +351,7 @@ impl Transport for FakeTransport {
             carrier: packet.carrier,
             message: &packet.message,
             overflows: packet.overflows,
+            is_another: false,
         }))
     }
 }

@@ -291,3 +291,22 @@ async fn other_addresses_of_one_sender_are_said_once_while_another_sends_ours() 
     }
     assert_eq!(said, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_advertisement_that_waits_to_be_read_is_heard_before_its_sender_is_taken_for_dead() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let on_a = a.add(router(51, election(100))).await;
+    until(&on_a, State::Backup).await;
+    a.inject(OTHER, GROUP, 255, bytes(&advert(51), GROUP));
+    pass(millis(1)).await;
+    // The node does not run until its deadline is past; by then the advertisement is behind a flood.
+    let flood = vec![bytes(&advert(99), GROUP); 1000];
+    a.inject_unnoticed(OTHER, GROUP, flood);
+    a.inject_unnoticed(OTHER, GROUP, vec![bytes(&advert(51), GROUP)]);
+    pass(millis(3700)).await;
+    assert_eq!(on_a.status().stats.adverts_received, 2);
+    assert_eq!(on_a.status().stats.became_master, 0);
+    // It is no excuse for ever.
+    until(&on_a, State::Master).await;
+}
