@@ -9,12 +9,20 @@ use crate::site::Site;
 
 use super::diagnostic::Diagnostic;
 use super::section::{Entry, Report, Section};
-use super::{Config, VirtualRouter, crosscheck, director, ipvs, service, virtual_router};
+use super::{Config, VirtualRouter, crosscheck, director, ipvs, pieces, service, virtual_router};
 
 /// Gives the content of a file that the configuration refers to.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
 pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
+    match pieces::read(text, file) {
+        Some(config) => Ok(config),
+        None => whole(text, file),
+    }
+}
+
+/// Reads it all at once, with the place of each mistake.
+pub(super) fn whole(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut report = Report::default();
     for error in errors {
@@ -24,7 +32,26 @@ pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnos
     if !report.0.is_empty() {
         return Err(report.0);
     }
-    let mut top = Section::new("the configuration", document.get_ref(), 0..0);
+    interpret(document.get_ref(), services, file, report)
+}
+
+fn services(top: &mut Section<'_>, report: &mut Report) -> Vec<service::Located> {
+    let sections = sections(top, "virtual_service", "[[virtual_service]]", report);
+    let mut shared = service::Shared::default();
+    sections
+        .into_iter()
+        .map(|section| service::read(section, &mut shared, report))
+        .collect()
+}
+
+/// What `document` says; its virtual services are what `services` reads of it, or has read before.
+pub(super) fn interpret<'t>(
+    document: &'t DeTable<'t>,
+    services: impl FnOnce(&mut Section<'t>, &mut Report) -> Vec<service::Located>,
+    file: ReadFile<'_>,
+    mut report: Report,
+) -> Result<Config, Vec<Diagnostic>> {
+    let mut top = Section::new("the configuration", document, 0..0);
     let director = top
         .take("director")
         .and_then(|entry| director::read(&entry, &mut report))
@@ -43,17 +70,7 @@ pub(super) fn read(text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnos
         .into_iter()
         .map(|section| virtual_router::read(section, file, &mut report))
         .collect();
-    let services = sections(
-        &mut top,
-        "virtual_service",
-        "[[virtual_service]]",
-        &mut report,
-    );
-    let mut shared = service::Shared::default();
-    let services: Vec<service::Located> = services
-        .into_iter()
-        .map(|section| service::read(section, &mut shared, &mut report))
-        .collect();
+    let services = services(&mut top, &mut report);
     refuse_later_sections(&mut top, &mut report);
     top.finish(&mut report);
     crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
@@ -94,7 +111,7 @@ fn refuse_later_sections(top: &mut Section<'_>, report: &mut Report) {
 }
 
 /// The tables of an array at the top level.
-fn sections<'t>(
+pub(super) fn sections<'t>(
     top: &mut Section<'t>,
     key: &'static str,
     title: &'static str,

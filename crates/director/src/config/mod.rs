@@ -21,6 +21,7 @@ mod endpoint;
 mod forward;
 mod ipvs;
 mod notify;
+mod pieces;
 mod pool;
 mod router_addresses;
 mod router_election;
