@@ -256,9 +256,9 @@ impl Default for Quorum {
 #[non_exhaustive]
 pub struct Notify {
     /// The server is up; the quorum is gained.
-    pub up: Option<Script>,
+    pub up: Option<Arc<Script>>,
     /// The server is down; the quorum is lost.
-    pub down: Option<Script>,
+    pub down: Option<Arc<Script>>,
 }
 
 /// A program with its arguments. What happened is added behind them.

@@ -14,12 +14,13 @@ use tracing::{error, info, warn};
 use crate::capability::{self, CapabilityError};
 use crate::checker::{self, Checker};
 use crate::clock;
-use crate::config::{Config, VirtualRouter};
+use crate::config::{self, Config, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
 use crate::director::{Director, Member, notify};
 use crate::journal::Journal;
 use crate::reload::Reload;
 use crate::signals::{Received, Signals};
+use crate::site::Site;
 use crate::words;
 
 /// Why the director could not start.
@@ -89,18 +90,16 @@ async fn supervise(config: Config, path: &Path) -> Result<Ended, RunError> {
     // Before the node: whoever answers there may be holding the same addresses.
     let socket = ControlSocket::bind(&config.director.control_socket)?;
     let node = start_node(&config).await?;
-    let checker = start_checker(&name, &config).map_err(RunError::EventLoop)?;
     let reload = Reload::new(path, &config);
+    let Config {
+        director: settings,
+        virtual_routers,
+        site,
+    } = config;
+    let checker = start_checker(&name, &settings, site).map_err(RunError::EventLoop)?;
     let director = Arc::new(Director::new(name, clock::now(), checker));
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
-    let ended = take_part(
-        &node,
-        &director,
-        config.virtual_routers,
-        &mut signals,
-        &reload,
-    )
-    .await;
+    let ended = take_part(&node, &director, virtual_routers, &mut signals, &reload).await;
     match ended {
         Ok(Ended::Gracefully) => info!("stopped"),
         Ok(Ended::AtOnce) => warn!(
@@ -190,13 +189,17 @@ async fn until_the_end(
 }
 
 /// Starts the checker side, if there is something to balance.
-fn start_checker(name: &str, config: &Config) -> io::Result<Option<Checker>> {
-    if config.site.services.is_empty() {
+fn start_checker(
+    name: &str,
+    settings: &config::Director,
+    site: Site,
+) -> io::Result<Option<Checker>> {
+    if site.services.is_empty() {
         return Ok(None);
     }
     let options = checker::Options {
-        site: config.site.clone(),
-        state_directory: config.director.state_directory(),
+        site,
+        state_directory: settings.state_directory(),
         name: name.to_owned(),
     };
     Checker::start(options).map(Some)
