@@ -140,7 +140,7 @@ pub struct VirtualService {
 #[non_exhaustive]
 pub struct RealServer {
     /// Its name: what the file says, or its address.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where it is. The port is 0 where the client's is kept (a service of every port, or of a firewall mark).
     pub address: SocketAddr,
     /// How packets get there.
