@@ -71,7 +71,7 @@ pub(crate) struct Pools {
     next: Option<Instant>,
     events: VecDeque<Event>,
     /// What should be, if somebody asked since the last change.
-    table: OnceLock<Table>,
+    table: OnceLock<Arc<Table>>,
 }
 
 /// Where a check is: numbers of the pool, the server and the check.
@@ -143,7 +143,7 @@ impl Pools {
     }
 
     /// The whole table that should be. Takes time proportional to its size when something changed, and none otherwise.
-    pub(crate) fn desired(&self) -> &Table {
+    pub(crate) fn desired(&self) -> &Arc<Table> {
         self.table.get_or_init(|| {
             let mut table = Table::new();
             for pool in &self.pools {
@@ -162,7 +162,7 @@ impl Pools {
                 let inserted = table.insert(service, fitting.into_values());
                 debug_assert!(inserted.is_ok(), "{inserted:?}");
             }
-            table
+            Arc::new(table)
         })
     }
 

@@ -140,7 +140,7 @@ pub struct VirtualService {
 #[non_exhaustive]
 pub struct RealServer {
     /// Its name: what the file says, or its address.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where it is. The port is 0 where the client's is kept (a service of every port, or of a firewall mark).
     pub address: SocketAddr,
     /// How packets get there.
@@ -256,9 +256,9 @@ impl Default for Quorum {
 #[non_exhaustive]
 pub struct Notify {
     /// The server is up; the quorum is gained.
-    pub up: Option<Script>,
+    pub up: Option<Arc<Script>>,
     /// The server is down; the quorum is lost.
-    pub down: Option<Script>,
+    pub down: Option<Arc<Script>>,
 }
 
 /// A program with its arguments. What happened is added behind them.

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::capability::{self, CapabilityError};
 use crate::checker::{self, Checker};
 use crate::clock;
-use crate::config::{Config, SyncGroup, VirtualRouter};
+use crate::config::{self, Config, SyncGroup, VirtualRouter};
 use crate::control::{ControlError, ControlSocket, Report};
 use crate::director::{Director, Joined, Member, notify};
 use crate::journal::Journal;
@@ -24,6 +24,7 @@ use crate::recorder;
 use crate::reload::Reload;
 use crate::sequence;
 use crate::signals::{Received, Signals};
+use crate::site::Site;
 use crate::words;
 
 /// Why the director could not start.
@@ -102,11 +103,13 @@ async fn supervise(
         .map(|file| recorder::start(&node, file))
         .transpose()
         .map_err(RunError::EventLoop)?;
-    let checker = start_checker(&name, &config).map_err(RunError::EventLoop)?;
     let reload = Reload::new(path, &config);
     let state = config.director.state_directory();
     config.virtual_routers =
         sequence::carry_on(&state, config.virtual_routers).map_err(RunError::EventLoop)?;
+    // The checker side gets the only copy: it may be large.
+    let site = std::mem::take(&mut config.site);
+    let checker = start_checker(&name, &config.director, site).map_err(RunError::EventLoop)?;
     let director = Arc::new(Director::new(name, clock::now(), checker));
     let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
     let ended = take_part(&node, &director, &config, &mut signals, &reload).await;
@@ -205,13 +208,17 @@ async fn until_the_end(
 }
 
 /// Starts the checker side, if there is something to balance.
-fn start_checker(name: &str, config: &Config) -> io::Result<Option<Checker>> {
-    if config.site.services.is_empty() {
+fn start_checker(
+    name: &str,
+    settings: &config::Director,
+    site: Site,
+) -> io::Result<Option<Checker>> {
+    if site.services.is_empty() {
         return Ok(None);
     }
     let options = checker::Options {
-        site: config.site.clone(),
-        state_directory: config.director.state_directory(),
+        site,
+        state_directory: settings.state_directory(),
         name: name.to_owned(),
     };
     Checker::start(options).map(Some)

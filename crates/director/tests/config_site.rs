@@ -88,7 +88,7 @@ fn a_service_has_defaults() {
     let [server] = web.servers.as_slice() else {
         panic!("one server");
     };
-    assert_eq!(server.name, "192.0.2.21:80");
+    assert_eq!(&*server.name, "192.0.2.21:80");
     assert_eq!(server.address, socket("192.0.2.21:80"));
     assert_eq!(server.forward, Forward::Direct);
     assert_eq!(server.weight, Weight::ONE);
@@ -222,7 +222,7 @@ fn a_mark_has_the_family_of_its_servers() {
         [Service::new(key(IpFamily::V6), Scheduler::WLC)]
     );
     assert_eq!(marked.servers[0].address, socket("[2001:db8::21]:0"));
-    assert_eq!(marked.servers[0].name, "2001:db8::21");
+    assert_eq!(&*marked.servers[0].name, "2001:db8::21");
     let targets = marked.servers[0].checks.iter().map(|check| check.target);
     let expected = [socket("[2001:db8::21]:80"), socket("[2001:db8::21]:81")];
     assert_eq!(targets.collect::<Vec<_>>(), expected);
@@ -271,7 +271,7 @@ fn what_a_server_says_reaches_it() {
     let [first, second, third] = web.servers.as_slice() else {
         panic!("three servers");
     };
-    assert_eq!(first.name, "r1");
+    assert_eq!(&*first.name, "r1");
     assert_eq!(first.weight, Weight::from(10));
     assert_eq!(first.thresholds, Thresholds::new(1000, 800).ok());
     assert!(first.notify.up.is_none() && first.notify.down.is_some());

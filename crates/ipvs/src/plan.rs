@@ -67,9 +67,9 @@ impl Changes {
     fn add_service(&mut self, desired: &DesiredService) {
         let key = *desired.service.key();
         self.given.push(Op::AddService(desired.service.clone()));
-        let added = desired.destinations.values();
+        let added = desired.destinations();
         self.given
-            .extend(added.map(|destination| Op::AddDestination(key, *destination)));
+            .extend(added.map(|(_, destination)| Op::AddDestination(key, *destination)));
     }
 
     fn change_service(
@@ -82,7 +82,8 @@ impl Changes {
         if desired.service.settings() != actual.service.settings {
             self.services.push(Op::EditService(desired.service.clone()));
         }
-        for pair in merge(&desired.destinations, &actual.destinations) {
+        let there = actual.destinations.iter().map(|(key, entry)| (*key, entry));
+        for pair in merge(desired.destinations(), there) {
             match pair {
                 Pair::Left(_, destination) => {
                     self.given.push(Op::AddDestination(*key, *destination));
@@ -98,12 +99,12 @@ impl Changes {
                 }
                 Pair::Right(identity, entry) => match removal(key, entry) {
                     Removal::Remove => {
-                        self.taken.push(Op::RemoveDestination(*key, *identity));
+                        self.taken.push(Op::RemoveDestination(*key, identity));
                     }
                     Removal::Drain if entry.settings.weight == 0 => {}
                     Removal::Drain => {
                         self.taken
-                            .push(Op::DrainDestination(*key, *identity, entry.settings));
+                            .push(Op::DrainDestination(*key, identity, entry.settings));
                     }
                 },
             }

@@ -34,7 +34,16 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DesiredService {
     pub(crate) service: Service,
-    pub(crate) destinations: BTreeMap<DestinationKey, Destination>,
+    /// Each once, in order of their keys. A map would take three times as much room, which is what a start spends its time on.
+    destinations: Box<[Destination]>,
+}
+
+impl DesiredService {
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = (DestinationKey, &Destination)> {
+        let key = self.service.key();
+        let all = self.destinations.iter();
+        all.map(|destination| (destination.key(key), destination))
+    }
 }
 
 impl Table {
@@ -61,20 +70,22 @@ impl Table {
         if self.services.contains_key(&key) {
             return Err(TableError::DuplicateService(key));
         }
-        let mut inserted = BTreeMap::new();
-        for destination in destinations {
+        let mut inserted: Vec<Destination> = destinations.into_iter().collect();
+        inserted.sort_unstable_by_key(|destination| destination.key(&key));
+        let mut last = None;
+        for destination in &inserted {
             let identity = destination.key(&key);
             let tunnel = matches!(destination.forward(), Forward::Tunnel(_));
             if !tunnel && IpFamily::from(destination.address()) != key.family() {
                 return Err(TableError::MixedFamily(key, identity));
             }
-            if inserted.insert(identity, destination).is_some() {
+            if last.replace(identity) == Some(identity) {
                 return Err(TableError::DuplicateDestination(key, identity));
             }
         }
         let desired = DesiredService {
             service,
-            destinations: inserted,
+            destinations: inserted.into_boxed_slice(),
         };
         self.services.insert(key, desired);
         Ok(())
@@ -90,7 +101,7 @@ impl Table {
         self.services
             .get(key)
             .into_iter()
-            .flat_map(|desired| desired.destinations.values())
+            .flat_map(|desired| &desired.destinations)
     }
 
     /// What a kernel with this table, and nothing done yet, would tell: for a plan from one table to another without
@@ -105,9 +116,8 @@ impl Table {
                     stats: Stats::default(),
                 },
                 destinations: desired
-                    .destinations
-                    .iter()
-                    .map(|(key, destination)| DestinationEntry::idle(*key, destination))
+                    .destinations()
+                    .map(|(key, destination)| DestinationEntry::idle(key, destination))
                     .collect(),
             };
             (*key, actual)

@@ -1,5 +1,7 @@
 //! One visit to the kernel.
 
+use std::sync::Arc;
+
 use locum_ipvs::{ApplyError, Op, SyncDaemon, Table, TimeoutChange, Transport};
 
 use super::keeper::{DaemonError, Finishing, Keeper, Look, Outcome};
@@ -8,7 +10,7 @@ use crate::site::Foreign;
 /// What is to be done there.
 #[derive(Debug)]
 pub(super) struct Errand {
-    pub(super) table: Table,
+    pub(super) table: Arc<Table>,
     /// What an earlier run left and may finish its connections.
     pub(super) finishing: Finishing,
     pub(super) look: Look,

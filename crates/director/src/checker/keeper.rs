@@ -1,6 +1,7 @@
 //! Keeps the kernel's table and its synchronisation daemons as they should be. Blocks: it lives on a thread of its own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use locum_ipvs::{
     ApplyError, Client, DestinationEntry, DestinationKey, Op, QueryError, Removal, Role,
@@ -59,7 +60,7 @@ pub(crate) struct Keeper<T> {
     pub(super) foreign: Foreign,
     record: Record,
     /// What the table is if nobody else changed it; `None`: in doubt.
-    believed: Option<Table>,
+    believed: Option<Arc<Table>>,
     timeouts: TimeoutChange,
 }
 
@@ -86,7 +87,12 @@ impl<T: Transport> Keeper<T> {
     }
 
     /// Makes the table `desired`, but for what is `finishing`.
-    pub(crate) fn pursue(&mut self, desired: &Table, finishing: &Finishing, look: Look) -> Outcome {
+    pub(crate) fn pursue(
+        &mut self,
+        desired: &Arc<Table>,
+        finishing: &Finishing,
+        look: Look,
+    ) -> Outcome {
         let removal = |service: &ServiceKey, entry: &DestinationEntry| {
             if finishing.contains(&(*service, entry.key)) {
                 Removal::Drain
@@ -124,7 +130,7 @@ impl<T: Transport> Keeper<T> {
                 Err(error) => outcome.refused.push((op.clone(), error)),
             }
         }
-        self.believed = outcome.refused.is_empty().then(|| desired.clone());
+        self.believed = outcome.refused.is_empty().then(|| Arc::clone(desired));
         if self.believed.is_some() && look == Look::Read {
             self.record.keep(&keys);
         }
@@ -180,7 +186,7 @@ impl<T: Transport> Keeper<T> {
 
     /// Takes the director's services out of the table.
     pub(crate) fn clear(&mut self) -> Outcome {
-        let outcome = self.pursue(&Table::new(), &Finishing::new(), Look::Read);
+        let outcome = self.pursue(&Arc::default(), &Finishing::new(), Look::Read);
         if outcome.is_complete() {
             self.record.forget();
         }

@@ -129,7 +129,7 @@ pub(super) fn notify(event: &Event, site: &Site, notifier: &mut Notifier) {
             let up = matches!(event, Event::ServerUp { .. });
             let of = |found: &VirtualService| {
                 let mut servers = found.servers.iter();
-                let server = servers.find(|one| one.name == **server);
+                let server = servers.find(|one| one.name == *server);
                 server.map(|server| server.notify.clone())
             };
             if let Some(programs) = named(service).and_then(of) {

@@ -1,6 +1,7 @@
 //! The loop of the checker side: reports of checks in, changes of the kernel's table out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use locum_health::{Runner, RunnerLimits};
@@ -232,7 +233,7 @@ impl Side {
         let sync = self.site.ipvs.sync.as_ref();
         let daemons = sync.filter(|_| reads || self.daemons_due);
         let errand = Errand {
-            table: self.pools.desired().clone(),
+            table: Arc::clone(self.pools.desired()),
             finishing: self.pools.leftovers(),
             look: if reads { Look::Read } else { Look::Trust },
             foreign: self.site.ipvs.foreign,

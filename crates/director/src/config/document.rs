@@ -10,14 +10,29 @@ use crate::site::Site;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::section::{Entry, Report, Section};
 use super::{
-    Config, VirtualRouter, crosscheck, director, ipvs, service, sync_group, virtual_router,
+    Config, VirtualRouter, crosscheck, director, ipvs, pieces, service, sync_group, virtual_router,
 };
 
 /// Gives the content of a file that the configuration refers to.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
-pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
-    let (document, errors) = DeTable::parse_recoverable(text);
+/// A text and what it is called in messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
+}
+
+pub(super) fn read(named: Named<'_>, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
+    match pieces::read(named, file) {
+        Some(config) => Ok(config),
+        None => whole(named, file),
+    }
+}
+
+/// Reads it all at once, with the place of each mistake.
+pub(super) fn whole(named: Named<'_>, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
+    let (document, errors) = DeTable::parse_recoverable(named.text);
     let mut report = Report::default();
     for error in errors {
         report.add(syntax(error.message(), error.span()));
@@ -26,7 +41,27 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
     if !report.0.is_empty() {
         return Err(report.0);
     }
-    let mut top = Section::new("the configuration", document.get_ref(), 0..0);
+    interpret(named, document.get_ref(), services, file, report)
+}
+
+fn services(top: &mut Section<'_>, report: &mut Report) -> Vec<service::Located> {
+    let sections = sections(top, "virtual_service", "[[virtual_service]]", report);
+    let mut shared = service::Shared::default();
+    sections
+        .into_iter()
+        .map(|section| service::read(section, &mut shared, report))
+        .collect()
+}
+
+/// What `document` says; its virtual services are what `services` reads of it, or has read before.
+pub(super) fn interpret<'t>(
+    named: Named<'_>,
+    document: &'t DeTable<'t>,
+    services: impl FnOnce(&mut Section<'t>, &mut Report) -> Vec<service::Located>,
+    file: ReadFile<'_>,
+    mut report: Report,
+) -> Result<Config, Vec<Diagnostic>> {
+    let mut top = Section::new("the configuration", document, 0..0);
     let director = top
         .take("director")
         .and_then(|entry| director::read(&entry, &mut report))
@@ -50,17 +85,7 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
         .into_iter()
         .map(|section| sync_group::read(section, &mut report))
         .collect();
-    let services = sections(
-        &mut top,
-        "virtual_service",
-        "[[virtual_service]]",
-        &mut report,
-    );
-    let mut shared = service::Shared::default();
-    let services: Vec<service::Located> = services
-        .into_iter()
-        .map(|section| service::read(section, &mut shared, &mut report))
-        .collect();
+    let services = services(&mut top, &mut report);
     top.finish(&mut report);
     crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
     sync_group::check(&groups, &routers, &mut report);
@@ -91,7 +116,7 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
     Ok(Config {
         director,
         virtual_routers,
-        warnings: Diagnostics::warnings(name, text, Vec::new()),
+        warnings: Diagnostics::warnings(named.name, named.text, Vec::new()),
         secrets,
         sync_groups: groups
             .into_iter()
@@ -105,7 +130,7 @@ pub(super) fn read(name: &str, text: &str, file: ReadFile<'_>) -> Result<Config,
 }
 
 /// The tables of an array at the top level.
-fn sections<'t>(
+pub(super) fn sections<'t>(
     top: &mut Section<'t>,
     key: &'static str,
     title: &'static str,

@@ -21,6 +21,7 @@ mod endpoint;
 mod forward;
 mod ipvs;
 mod notify;
+mod pieces;
 mod pool;
 mod router_addresses;
 mod router_election;
@@ -143,5 +144,6 @@ pub fn load(
     text: &str,
     read: impl Fn(&Path) -> io::Result<String>,
 ) -> Result<Config, Diagnostics> {
-    document::read(name, text, &read).map_err(|list| Diagnostics::new(name, text, list))
+    let named = document::Named { name, text };
+    document::read(named, &read).map_err(|list| Diagnostics::new(name, text, list))
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use locum_health::exec::{ExecConfigError, Program, User};
@@ -41,12 +42,12 @@ pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Notify {
     section.finish(report);
     let mut script = |entry: Option<Entry<'_>>| {
         let (program, arguments) = command(&entry?, report)?;
-        Some(Script {
+        Some(Arc::new(Script {
             program,
             arguments,
             user,
             timeout,
-        })
+        }))
     };
     notify.up = script(up);
     notify.down = script(down);

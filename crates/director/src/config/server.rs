@@ -103,10 +103,12 @@ pub(super) fn read(
     kinds: &mut Kinds,
     report: &mut Report,
 ) -> Vec<RealServer> {
-    hosts
-        .into_iter()
-        .filter_map(|host| server(host, pool, kinds, report))
-        .collect()
+    // Not collected: that takes room for more than there are.
+    let mut servers = Vec::with_capacity(hosts.len());
+    for host in hosts {
+        servers.extend(server(host, pool, kinds, report));
+    }
+    servers
 }
 
 fn server(
@@ -153,7 +155,7 @@ fn server(
         report,
     )?;
     Some(RealServer {
-        name: named,
+        name: named.into(),
         address,
         forward,
         weight: weight?,

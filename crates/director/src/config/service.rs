@@ -138,10 +138,10 @@ fn kernel(
         return Vec::new();
     };
     let mut mistakes = Mistakes::default();
-    let services = keys
-        .iter()
-        .filter_map(|(key, place)| scheduling.service(*key, place, &mut mistakes))
-        .collect();
+    let mut services = Vec::with_capacity(keys.len());
+    for (key, place) in keys {
+        services.extend(scheduling.service(*key, place, &mut mistakes));
+    }
     mistakes.note(report);
     services
 }

@@ -157,7 +157,7 @@ fn not_local(site: &Site, machine: &Machine) -> Vec<Finding> {
         server.forward == Forward::Direct && !networks.iter().any(|net| net.contains(&address))
     };
     let all = site.services.iter().flat_map(|service| &service.servers);
-    let far: BTreeSet<&str> = all.filter(far).map(|server| server.name.as_str()).collect();
+    let far: BTreeSet<&str> = all.filter(far).map(|server| &*server.name).collect();
     if far.is_empty() {
         return Vec::new();
     }

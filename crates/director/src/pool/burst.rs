@@ -1,6 +1,6 @@
 //! Many servers that fail together: more likely our own network than all of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::site::MassFailure;
 #[derive(Debug, Default)]
 pub(super) struct Burst {
     settings: Option<MassFailure>,
-    targets: BTreeMap<SocketAddr, Target>,
+    targets: Targets,
     /// Addresses with a server that is up.
     up: usize,
     /// Addresses that failed in the window.
@@ -24,10 +24,60 @@ pub(super) struct Burst {
     until: Option<Instant>,
 }
 
+/// Addresses with what is known of them, in order: a large site has tens of thousands, and they seldom change.
 #[derive(Debug, Default)]
+struct Targets(Vec<Target>);
+
+#[derive(Debug)]
 struct Target {
+    address: SocketAddr,
+    /// So many of its servers are up.
     up: usize,
     fell: Option<Instant>,
+}
+
+impl Target {
+    fn new(address: SocketAddr, standing: Standing) -> Self {
+        Self {
+            address,
+            up: usize::from(standing == Standing::Up),
+            fell: None,
+        }
+    }
+}
+
+impl Targets {
+    /// Those of `servers`, each once.
+    fn new(servers: impl Iterator<Item = (SocketAddr, Standing)>) -> Self {
+        let targets = servers.map(|(address, standing)| Target::new(address, standing));
+        let mut targets: Vec<Target> = targets.collect();
+        targets.sort_unstable_by_key(|target| target.address);
+        targets.dedup_by(|later, kept| {
+            let same = later.address == kept.address;
+            if same {
+                kept.up = kept.up.saturating_add(later.up);
+            }
+            same
+        });
+        Self(targets)
+    }
+
+    fn find(&self, address: SocketAddr) -> Result<usize, usize> {
+        self.0
+            .binary_search_by_key(&address, |target| target.address)
+    }
+
+    fn get_mut(&mut self, address: SocketAddr) -> Option<&mut Target> {
+        let index = self.find(address).ok()?;
+        self.0.get_mut(index)
+    }
+
+    /// Has `address` among them.
+    fn admit(&mut self, address: SocketAddr) {
+        if let Err(index) = self.find(address) {
+            self.0.insert(index, Target::new(address, Standing::Down));
+        }
+    }
 }
 
 /// What follows from a failure.
@@ -48,21 +98,15 @@ impl Burst {
         settings: Option<MassFailure>,
         servers: impl Iterator<Item = (SocketAddr, Standing)>,
     ) {
-        let old = std::mem::take(&mut self.targets);
-        for (address, standing) in servers {
-            let target = self.targets.entry(address).or_default();
-            target.up = target
-                .up
-                .saturating_add(usize::from(standing == Standing::Up));
-        }
-        for (address, was) in old {
-            if let Some(target) = self.targets.get_mut(&address)
+        let old = std::mem::replace(&mut self.targets, Targets::new(servers));
+        for was in old.0 {
+            if let Some(target) = self.targets.get_mut(was.address)
                 && target.up == 0
             {
                 target.fell = was.fell;
             }
         }
-        let targets = self.targets.values();
+        let targets = self.targets.0.iter();
         self.fallen = targets.clone().filter(|one| one.fell.is_some()).count();
         self.up = targets.filter(|one| one.up > 0).count();
         self.settings = settings;
@@ -82,7 +126,10 @@ impl Burst {
     }
 
     pub(super) fn rose(&mut self, address: SocketAddr) {
-        let target = self.targets.entry(address).or_default();
+        self.targets.admit(address);
+        let Some(target) = self.targets.get_mut(address) else {
+            return;
+        };
         if target.up == 0 {
             self.up = self.up.saturating_add(1);
             if target.fell.take().is_some() {
@@ -93,7 +140,7 @@ impl Burst {
     }
 
     pub(super) fn fell(&mut self, now: Instant, address: SocketAddr) -> Verdict {
-        let Some(target) = self.targets.get_mut(&address) else {
+        let Some(target) = self.targets.get_mut(address) else {
             return Verdict::Let;
         };
         target.up = target.up.saturating_sub(1);
@@ -148,7 +195,7 @@ impl Burst {
     }
 
     fn forget_one(&mut self, at: Instant, address: SocketAddr) {
-        if let Some(target) = self.targets.get_mut(&address)
+        if let Some(target) = self.targets.get_mut(address)
             && target.fell == Some(at)
         {
             target.fell = None;

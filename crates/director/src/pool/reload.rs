@@ -254,7 +254,7 @@ impl Server {
             };
             self.probes.push(probe);
         }
-        self.name = config.name.as_str().into();
+        self.name = Arc::clone(&config.name);
         self.destination = destination(config);
         self.configured = config.weight;
     }

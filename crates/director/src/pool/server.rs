@@ -115,7 +115,7 @@ impl Server {
             .map(|check| Probe::new(slot(), check, believed))
             .collect();
         let mut server = Self {
-            name: config.name.as_str().into(),
+            name: Arc::clone(&config.name),
             address: config.address,
             destination: destination(config),
             configured: config.weight,

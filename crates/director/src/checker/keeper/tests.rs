@@ -18,14 +18,14 @@ fn destination(last: u8) -> Destination {
 }
 
 /// A service at each port, with the servers 192.0.2.`last`.
-fn table(ports: &[u16], servers: &[u8]) -> Table {
+fn table(ports: &[u16], servers: &[u8]) -> Arc<Table> {
     let mut table = Table::new();
     for port in ports {
         let service = Service::new(key(*port), Scheduler::WLC);
         let servers = servers.iter().map(|last| destination(*last));
         table.insert(service, servers).unwrap();
     }
-    table
+    Arc::new(table)
 }
 
 fn kernel_has(keeper: &mut Keeper<Kernel>, table: &Table) -> bool {

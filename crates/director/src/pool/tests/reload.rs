@@ -42,7 +42,7 @@ fn a_server_that_stays_keeps_its_health_and_its_slots() {
     scene.events();
     let kept = scene.slots(1);
     let mut renamed = weighing(1, 9);
-    renamed.name = "first".to_owned();
+    renamed.name = "first".into();
     scene.replace(&site([web([server(3), renamed, server(2)])]));
     assert_eq!(scene.table(), "1=9");
     assert_eq!(scene.slots(1), kept);

@@ -37,7 +37,7 @@ pub(super) fn check(target: SocketAddr) -> Check {
 /// `s1` at 10.0.0.1:80 with weight 1, masqueraded, with one check.
 pub(super) fn server(last: u8) -> RealServer {
     RealServer {
-        name: format!("s{last}"),
+        name: format!("s{last}").into(),
         address: address(last),
         forward: Forward::Masquerade,
         weight: Weight::ONE,

@@ -109,6 +109,69 @@ impl fmt::Display for Report {
                 writeln!(f)?;
             }
         }
+        self.judge(f)
+    }
+}
+
+/// What is to be how many times as fast as what.
+struct Goal {
+    work: Work,
+    of: Contender,
+    times: u32,
+    than: Contender,
+}
+
+const GOALS: [Goal; 3] = [
+    Goal {
+        work: Work::Fill,
+        of: Contender::Director,
+        times: 8,
+        than: Contender::Keepalived,
+    },
+    Goal {
+        work: Work::Fill,
+        of: Contender::Director,
+        times: 10,
+        than: Contender::Ipvsadm,
+    },
+    Goal {
+        work: Work::Read,
+        of: Contender::Client,
+        times: 4,
+        than: Contender::Ipvsadm,
+    },
+];
+
+impl Report {
+    fn row(&self, work: Work, of: Contender) -> Option<&Row> {
+        let is_it = |row: &&Row| (row.work, row.of) == (work, of.name());
+        self.rows.iter().find(is_it)
+    }
+
+    /// Holds what was measured against the goals, as far as both sides of one were.
+    fn judge(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut heading = "\n";
+        for Goal {
+            work,
+            of,
+            times,
+            than,
+        } in GOALS
+        {
+            let (Some(fast), Some(slow)) = (self.row(work, of), self.row(work, than)) else {
+                continue;
+            };
+            let what = format!("{} to {}", label(work, than.name()), of.name());
+            write!(f, "{heading}{what:<41}")?;
+            for of in [Row::minimum, Row::median] {
+                let ratio = ratio(of(slow), of(fast)).unwrap_or_default();
+                write!(f, "{ratio:>9} ")?;
+            }
+            let reached = fast.median().saturating_mul(times) <= slow.median();
+            let verdict = if reached { "reached" } else { "missed" };
+            writeln!(f, "  goal {times}x: {verdict}")?;
+            heading = "";
+        }
         Ok(())
     }
 }
@@ -146,6 +209,35 @@ mod tests {
         assert_eq!(
             words,
             ["fill:", "ipvsadm", "-R", "50", "5.0x", "100", "5.0x"]
+        );
+    }
+
+    #[test]
+    fn what_was_measured_is_held_against_the_goals() {
+        let mut report = Report::new(2, 5, 1);
+        let mut add = |of, work, ms| report.add(of, work, Duration::from_millis(ms));
+        add(Contender::Director, Work::Fill, 100);
+        add(Contender::Keepalived, Work::Fill, 799);
+        add(Contender::Ipvsadm, Work::Fill, 1000);
+        add(Contender::Ipvsadm, Work::Read, 1000);
+        let text = report.to_string();
+        let verdicts: Vec<Vec<&str>> = text
+            .lines()
+            .filter(|line| line.contains("goal"))
+            .map(|line| line.split_whitespace().skip(2).collect())
+            .collect();
+        let from = ["from", "start", "to", "director"];
+        let missed = ["7.9x", "7.9x", "goal", "8x:", "missed"];
+        let reached = ["10.0x", "10.0x", "goal", "10x:", "reached"];
+        assert_eq!(
+            verdicts,
+            [
+                [&from[..], &missed[..]]
+                    .concat()
+                    .into_iter()
+                    .collect::<Vec<_>>(),
+                [&["-R", "to", "director"][..], &reached[..]].concat(),
+            ]
         );
     }
 
