@@ -38,6 +38,11 @@ fn seed_12747_a_preemptor_that_cannot_send_does_not_take_the_clients() {
 }
 
 #[test]
+fn seed_68981_a_second_fault_while_leaving_is_said() {
+    holds(include_str!("found/second-fault-while-leaving.scenario"));
+}
+
+#[test]
 fn seed_8635_a_fault_of_a_moment_without_a_successor_leaves_no_gap() {
     holds(include_str!(
         "found/fault-of-a-moment-without-a-successor.scenario"

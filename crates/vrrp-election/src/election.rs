@@ -131,8 +131,12 @@ impl Election {
                 Ok(())
             }
             Input::Tracking(tracking) => {
+                let recovered = self.state == State::Leaving && !self.faults.any();
                 self.faults.tracking = tracking == Tracking::Failed;
                 self.faults_changed(now);
+                if recovered && self.faults.any() {
+                    self.leave_anew(now);
+                }
                 Ok(())
             }
             Input::Effect(effect) => {

@@ -1,5 +1,6 @@
 //! The LAN on virtual time: one heap of events, and what each of them does.
 
+mod addresses;
 mod driver;
 mod faults;
 mod process;

@@ -30,6 +30,14 @@ impl Election {
         self.transition(State::Leaving, reason);
     }
 
+    /// A leaver that had recovered has to go after all: whoever has come since has heard no goodbye.
+    pub(super) fn leave_anew(&mut self, now: Instant) {
+        if self.state == State::Leaving && self.started && !self.is_succeeded() {
+            self.say_goodbye();
+            self.await_successor(now, self.longest_leave());
+        }
+    }
+
     fn await_successor(&mut self, now: Instant, wait: Duration) {
         let interval = self.config.interval.duration();
         self.timers.set(Timer::Advertise, now + interval);

@@ -116,6 +116,23 @@ fn a_successor_that_stops_in_its_turn_is_none() {
 }
 
 #[test]
+fn a_leaver_that_recovers_and_fails_again_says_goodbye_again() {
+    let mut router = Router::master(config(150));
+    router.does(Input::Tracking(Tracking::Failed));
+    router
+        .pass(ms(7))
+        .does(Input::Tracking(Tracking::Recovered));
+    router.pass(ms(800));
+    let again = router.says(Input::Tracking(Tracking::Failed));
+    assert_eq!(again, "Advertise 0");
+    assert_eq!(router.due_in(Timer::Leave), Some(ns(2_996_093_750)));
+    // It is no news that it still fails.
+    assert_eq!(router.says(Input::Tracking(Tracking::Failed)), "");
+    router.until(Timer::Leave);
+    assert_eq!(router.timeout(), "Release, Leaving→Fault Faulty");
+}
+
+#[test]
 fn a_short_fault_that_nobody_took_over_for_leaves_no_gap() {
     let mut router = Router::master(config(150));
     router.does(Input::Tracking(Tracking::Failed));
