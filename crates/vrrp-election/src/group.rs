@@ -9,7 +9,7 @@
 //!   its successor does.
 //! - **Gone together.** A member that has been succeeded goes on answering until all that are leaving have been, or
 //!   have waited for as long as the slowest would alone; after a fault that nobody could be told of, for as long as it
-//!   takes to miss the Master.
+//!   takes to miss the Master. If nobody took over from any of them, and all could be Master by now, all stay.
 //! - **One goodbye for all.** A goodbye from the Master of one link shortens the wait on the others to an interval and
 //!   the skew time: their Master is the same machine, and may have been cut off there.
 //!
@@ -259,7 +259,9 @@ impl SyncGroup {
             self.each(|_, member| member.pull(now, wait, reason));
         }
         let mut leaving = self.members.iter().filter(|member| member.is_leaving());
-        if leaving.all(Election::may_be_let_go) {
+        if self.members.iter().all(|member| member.may_stay(now)) {
+            self.each(|_, member| member.keep(now));
+        } else if leaving.all(Election::may_be_let_go) {
             self.each(|_, member| member.let_go(now));
         }
         if self.members.iter().all(Election::is_ready) {

@@ -90,13 +90,20 @@ impl Election {
         if self.is_member() {
             return;
         }
-        let could_be = self.started && !self.faults.any() && self.may_be_master(now);
-        if could_be && !self.is_succeeded() {
-            self.timers.stop(Timer::Advertise);
-            self.become_master(now, Reason::NoSuccessor);
+        if self.could_stay(now) {
+            self.stay(now);
         } else {
             self.left(now);
         }
+    }
+
+    pub(super) fn could_stay(&self, now: Instant) -> bool {
+        self.started && !self.faults.any() && self.may_be_master(now) && !self.is_succeeded()
+    }
+
+    pub(super) fn stay(&mut self, now: Instant) {
+        self.timers.stop(Timer::Advertise);
+        self.become_master(now, Reason::NoSuccessor);
     }
 
     /// The wait is over, or there is nothing to wait for.

@@ -109,6 +109,19 @@ impl Election {
         self.is_leaving() && !self.timers.is_set(Timer::Leave)
     }
 
+    /// Has it waited in vain, and could it be Master again?
+    pub(crate) fn may_stay(&self, now: Instant) -> bool {
+        self.may_be_let_go() && self.could_stay(now)
+    }
+
+    /// Nobody took over anywhere.
+    pub(crate) fn keep(&mut self, now: Instant) {
+        if self.may_stay(now) {
+            self.stay(now);
+        }
+        self.check_invariants();
+    }
+
     pub(crate) fn let_go(&mut self, now: Instant) {
         if self.may_be_let_go() {
             self.left(now);

@@ -171,6 +171,27 @@ fn a_failed_track_hands_over_everywhere_with_a_goodbye() {
 }
 
 #[test]
+fn a_short_fault_that_nobody_took_over_for_leaves_no_gap() {
+    let mut group = Group::master(&two());
+    group.says(1, Input::Tracking(Tracking::Failed));
+    group.pass(ms(7));
+    group.says(1, Input::Tracking(Tracking::Recovered));
+    let log = group.run(ms(10_000));
+    assert_eq!(group.states(), [State::Master; 2]);
+    assert!(
+        !log.iter().any(|(_, text)| text.contains("Release")),
+        "{log:?}"
+    );
+    // Somebody took over one of them: the other goes with it.
+    let mut group = Group::master(&two());
+    group.says(1, Input::Tracking(Tracking::Failed));
+    group.says(1, Input::Tracking(Tracking::Recovered));
+    group.says(0, advert(BELOW, 100));
+    group.until(State::Backup);
+    assert_eq!(group.states(), [State::Backup; 2]);
+}
+
+#[test]
 fn addresses_that_cannot_be_held_hand_over_everywhere() {
     let mut group = Group::master(&two());
     let (id, _) = group.group.members()[0].holds().expect("held");
