@@ -1,7 +1,5 @@
 //! Sockets for single packets that hear one peer only, and what the network says of what they sent to it.
 
-mod sys;
-
 use std::io;
 use std::net::SocketAddr;
 
@@ -9,9 +7,10 @@ use rustix::io::Errno;
 use socket2::{Domain, Socket};
 use tokio::net::UdpSocket;
 
-#[cfg(feature = "icmp")]
-pub(crate) use self::sys::hear_echo_replies_only;
 use crate::check::CheckError;
+use crate::sys;
+#[cfg(feature = "icmp")]
+pub(crate) use crate::sys::hear_echo_replies_only;
 
 /// Makes `socket`, a new one, hear `target` only, and registers it with the runtime.
 pub(crate) fn connect(socket: Socket, target: SocketAddr) -> Result<UdpSocket, CheckError> {

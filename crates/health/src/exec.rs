@@ -1,7 +1,6 @@
 //! Programs of the user: the check by one, and the way to run any.
 
 mod program;
-mod sys;
 
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;

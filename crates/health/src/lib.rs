@@ -15,6 +15,7 @@ mod random;
 mod runner;
 mod schedule;
 pub mod socket;
+mod sys;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

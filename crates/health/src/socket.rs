@@ -3,8 +3,6 @@
 //! They never block, are not inherited by programs that are run, and connections are closed by a reset: thousands of
 //! probes leave none behind in `TIME_WAIT`, where each would keep a port from use for a minute.
 
-mod sys;
-
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,6 +15,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::check::CheckError;
+use crate::sys;
 
 /// Where probes leave this machine from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

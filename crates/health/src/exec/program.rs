@@ -13,7 +13,8 @@ use rustix::process::{Pid, Signal};
 use thiserror::Error;
 use tokio::process::Child;
 
-use super::{User, sys};
+use super::User;
+use crate::sys;
 
 /// Where a program finds others.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

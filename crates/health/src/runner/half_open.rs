@@ -7,7 +7,6 @@ mod filter;
 mod outlet;
 mod pending;
 mod routes;
-mod sys;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -9,9 +9,10 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmm
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::filter;
 use super::wire::{ANSWER_ROOM, Answer, Encoded};
-use super::{filter, sys};
 use crate::socket::{self, SocketOptions};
+use crate::sys;
 
 /// A server gets so many ports in turn. One that misses the reset which ends a probe has forgotten it after 63 s
 /// (`tcp_synack_retries`), or says what it thinks of when it is asked on the same port again.
