@@ -31,7 +31,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const HALVINGS: u8 = 8;
 
 /// What does it cost to check many servers? keepalived and director in turn, in one kernel, which is booted if this one
-/// has no IPVS: CPU, probes, and servers taken for down though none is.
+/// has no IPVS: CPU, probes, and servers taken for down though none is. A booted kernel counts CPU by its ticks: compare
+/// what this machine spends on its processes (`linux.uml`) as well.
 #[derive(Debug, Args)]
 pub(crate) struct CheckCost {
     /// The director to measure; by default the one beside this program.

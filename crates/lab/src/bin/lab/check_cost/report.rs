@@ -125,7 +125,8 @@ impl fmt::Display for Report {
             let percent = (director * 100).checked_div(keepalived).unwrap_or(0);
             writeln!(
                 f,
-                "\nA probe of director's costs {percent} % of one of keepalived's."
+                "\nA probe of director's costs {percent} % of one of keepalived's, as that kernel counts it. A booted one looks at \
+                 its ticks only, and misses who works between them: what the machine spends on the whole of it says more."
             )?;
         }
         Ok(())
