@@ -269,13 +269,8 @@ impl<'a> Bench<'a> {
         if let Some(peer) = self.a.peer.take() {
             peer.child().wait(BOUND)?;
         }
-        for (interface, net) in self.a.host.addresses()? {
-            if self.vips.iter().any(|vip| vip.addr() == net.addr()) {
-                self.a
-                    .host
-                    .ip(&format!("address del {net} dev {interface}"))?;
-            }
-        }
+        let ours: Vec<_> = self.vips.iter().map(|vip| vip.addr()).collect();
+        self.a.host.remove_addresses(&ours)?;
         self.lan.heal(&self.a.host)
     }
 

@@ -65,6 +65,24 @@ impl Host {
         })
     }
 
+    /// Takes these addresses off its interfaces. One that goes by itself meanwhile, as its lease ends, is gone too.
+    ///
+    /// # Errors
+    ///
+    /// As [`ip`](Self::ip), for one that is still there.
+    pub fn remove_addresses(&self, addresses: &[IpAddr]) -> Result<(), LabError> {
+        for (interface, net) in self.addresses()? {
+            if !addresses.contains(&net.addr()) {
+                continue;
+            }
+            let removed = self.ip(&format!("address del {net} dev {interface}"));
+            if removed.is_err() && self.has_address(net.addr()) {
+                return removed.map(drop);
+            }
+        }
+        Ok(())
+    }
+
     /// Is `address` on one of its interfaces?
     #[must_use]
     pub fn has_address(&self, address: IpAddr) -> bool {

@@ -95,16 +95,9 @@ fn own_services(host: &Host, config: &SiteConfig, device: &str) -> Result<(), La
 pub(super) fn clear(host: &Host, config: &SiteConfig) -> Result<(), LabError> {
     let ours: Vec<_> = (1..=config.services)
         .flat_map(|number| config.virtual_addresses(number))
+        .map(|net| net.addr())
         .collect();
-    for (interface, net) in host.addresses()? {
-        if ours.iter().any(|each| each.addr() == net.addr()) {
-            let removed = host.ip(&format!("address del {net} dev {interface}"));
-            // Its lease may have ended meanwhile.
-            if removed.is_err() && host.has_address(net.addr()) {
-                return removed.map(drop);
-            }
-        }
-    }
+    host.remove_addresses(&ours)?;
     let mut client = host
         .run(|| Client::open(Limits::default()))
         .map_err(LabError::io("open a socket for IPVS"))?;

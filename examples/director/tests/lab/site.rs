@@ -370,12 +370,8 @@ impl Site {
     pub(crate) fn revive_host(&self, number: u8, router: &Router) -> Result {
         let host = self.host(number)?;
         host.kill_all()?;
-        for net in &router.addresses {
-            if host.has_address(net.addr()) {
-                host.ip(&format!("address del {net} dev eth0"))
-                    .or_else(|_| host.ip(&format!("address del {} dev eth0", net.addr())))?;
-            }
-        }
+        let ours: Vec<_> = router.addresses.iter().map(|net| net.addr()).collect();
+        host.remove_addresses(&ours)?;
         Ok(self.lan.heal(host)?)
     }
 
