@@ -156,16 +156,7 @@ fn key(
     entry: &Entry<'_>,
     report: &mut Report,
 ) -> Option<HmacKey> {
-    let refused = secret::refuse_inline(section, report);
-    let found = secret::Places {
-        what: "key",
-        inline: None,
-        file: section.take("key_file"),
-        credential: section.take("credential"),
-        missing: (!refused).then_some("neither `key_file` nor `credential`"),
-        example: EXAMPLE,
-    }
-    .read(reader, entry, report)?;
+    let found = secret::key(reader, section, entry, EXAMPLE, report)?;
     let help = "make one with `printf 'hex:%s\\n' \"$(openssl rand -hex 32)\"`, the same for all routers of the group";
     let bytes = match found.text.strip_prefix("hex:") {
         Some(digits) => {

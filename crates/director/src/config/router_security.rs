@@ -175,16 +175,7 @@ impl Reader<'_> {
         entry: &Entry<'_>,
         report: &mut Report,
     ) -> Option<Security> {
-        let refused = secret::refuse_inline(section, report);
-        let found = secret::Places {
-            what: "key",
-            inline: None,
-            file: section.take("key_file"),
-            credential: section.take("credential"),
-            missing: (!refused).then_some("neither `key_file` nor `credential`"),
-            example: AH_EXAMPLE,
-        }
-        .read(self, entry, report)?;
+        let found = secret::key(self, section, entry, AH_EXAMPLE, report)?;
         match AhKey::new(&*found.text) {
             Ok(key) => Some(Security::Header(key)),
             Err(error) => {

@@ -105,6 +105,26 @@ impl<'t> Places<'t> {
     }
 }
 
+/// A key of its own, in a file or a credential: it is never written where everybody reads it.
+pub(super) fn key<'t>(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'t>,
+    entry: &Entry<'_>,
+    example: &'static str,
+    report: &mut Report,
+) -> Option<Found<'t>> {
+    let refused = refuse_inline(section, report);
+    Places {
+        what: "key",
+        inline: None,
+        file: section.take("key_file"),
+        credential: section.take("credential"),
+        missing: (!refused).then_some("neither `key_file` nor `credential`"),
+        example,
+    }
+    .read(reader, entry, report)
+}
+
 /// The one line that a file is to have.
 fn line<'t>(
     what: &str,
@@ -160,7 +180,7 @@ fn credential_path(directory: Option<&OsStr>, name: &str) -> Result<PathBuf, NoC
 }
 
 /// A key does not belong in the configuration. Was there one?
-pub(super) fn refuse_inline(section: &mut Section<'_>, report: &mut Report) -> bool {
+fn refuse_inline(section: &mut Section<'_>, report: &mut Report) -> bool {
     let entry = section.take_quietly("key");
     if let Some(entry) = &entry {
         let wrong = entry.wrong("a key does not belong in the configuration", "here");
