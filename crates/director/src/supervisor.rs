@@ -99,6 +99,9 @@ async fn supervise(
     // Before the node: whoever answers there may be holding the same addresses.
     let socket = ControlSocket::bind(&config.director.control_socket)?;
     let node = start_node(&config).await?;
+    if record.is_some() && !config.sync_groups.is_empty() {
+        warn!("the transcript leaves out the virtual routers in sync groups");
+    }
     let recorder = record
         .map(|file| recorder::start(&node, file))
         .transpose()

@@ -28,7 +28,8 @@ pub(crate) enum Record {
 }
 
 /// The transcript of a node from [`Node::record`](crate::Node::record) on: every input of every router that is added
-/// after it, and the actions that follow. Its lines are those of [`locum_vrrp_election::transcript`].
+/// after it, and the actions that follow. Members of sync groups are left out: what their group has them do is no input of
+/// theirs, and could not be run again. Its lines are those of [`locum_vrrp_election::transcript`].
 #[derive(Debug)]
 pub struct Recording {
     pub(crate) records: mpsc::UnboundedReceiver<Record>,

@@ -33,7 +33,8 @@ pub struct RunArguments {
     /// The configuration, TOML
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
-    /// Write what happens to the virtual routers to the end of this file, as a transcript that can be replayed
+    /// Write what happens to the virtual routers to the end of this file, as a transcript that can be replayed; those in
+    /// sync groups are left out
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// How the log is written
