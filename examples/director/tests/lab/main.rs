@@ -14,6 +14,7 @@ mod many;
 mod opposite;
 mod program;
 mod real_server;
+mod record;
 mod site;
 mod without_ipvs;
 
