@@ -8,15 +8,15 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod link;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
-use ipnet::IpNet;
 use locum_health::tcp::{TcpCheck, TcpConfig};
 use locum_health::{
     CheckError, Health, Probe, Report, Runner, RunnerLimits, SocketOptions, Subscriber,
@@ -26,26 +26,10 @@ use locum_lab::{Host, Lan};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use self::link::block_on;
+
 /// Far more than any answer takes.
 const LONG: Duration = Duration::from_secs(20);
-
-fn block_on<T: Send + 'static>(host: &Host, job: impl AsyncFnOnce() -> T + Send + 'static) -> T {
-    let thread = host.thread("checks", || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(job())
-    });
-    thread
-        .unwrap()
-        .join()
-        .unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-fn net(text: &str) -> IpNet {
-    text.parse().unwrap()
-}
 
 /// One that checks, and one that has servers: all of 10.128/16 and fd01::/64, and its addresses on the link.
 struct World {
@@ -56,13 +40,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let lan = Lan::bridge().unwrap();
-        let [checker, servers] = ["checker", "servers"].map(|name| Host::new(name).unwrap());
-        for (at, last) in [(&checker, 1), (&servers, 2)] {
-            let addresses = [format!("192.0.2.{last}/24"), format!("fd00::{last}/64")];
-            lan.attach(at, "eth0", &addresses.map(|text| net(&text)))
-                .unwrap();
-        }
+        let ([checker, servers], lan) = link::two(["checker", "servers"]);
         for command in [
             "route add local 10.128.0.0/16 dev lo",
             "-6 route add local fd01::/64 dev lo",

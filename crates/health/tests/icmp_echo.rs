@@ -6,35 +6,22 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod link;
+
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use locum_health::icmp::{IcmpCheck, IcmpConfig};
 use locum_health::{CheckError, HealthCheck, Pass};
 use locum_lab::{Host, Lan};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use self::link::block_on;
+
 /// Far more than any answer takes.
 const LONG: Duration = Duration::from_secs(10);
-
-/// Runs `job` in `host`, on a thread of its own.
-fn block_on<T: Send + 'static>(host: &Host, job: impl AsyncFnOnce() -> T + Send + 'static) -> T {
-    let thread = host.thread("checks", || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(job())
-    });
-    thread
-        .unwrap()
-        .join()
-        .unwrap_or_else(|panic| resume_unwind(panic))
-}
 
 async fn check_with(config: IcmpConfig, address: &str) -> Result<Pass, CheckError> {
     let target = SocketAddr::new(address.parse().unwrap(), 80);
@@ -48,10 +35,6 @@ async fn check(address: &str) -> Result<Pass, CheckError> {
     check_with(IcmpConfig::default(), address).await
 }
 
-fn net(text: &str) -> IpNet {
-    text.parse().unwrap()
-}
-
 /// A host, and a router that it reaches the rest of the world by.
 struct World {
     host: Host,
@@ -61,13 +44,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let lan = Lan::bridge().unwrap();
-        let [host, router] = ["host", "router"].map(|name| Host::new(name).unwrap());
-        for (at, last) in [(&host, 1), (&router, 2)] {
-            let addresses = [format!("192.0.2.{last}/24"), format!("fd00::{last}/64")];
-            lan.attach(at, "eth0", &addresses.map(|text| net(&text)))
-                .unwrap();
-        }
+        let ([host, router], lan) = link::two(["host", "router"]);
         for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
             router.sysctl(key, "1").unwrap();
         }
