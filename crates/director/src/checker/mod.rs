@@ -118,6 +118,10 @@ async fn listen(
             Notice::Ready => {
                 ready.send_replace(true);
             }
+            Notice::Committed { .. }
+            | Notice::Happened(_)
+            | Notice::Hello(_)
+            | Notice::Prepared { .. } => {}
             Notice::Report(number, report) => {
                 if let Some(answer) = lock(&asked).remove(&number) {
                     let _ = answer.send(*report);

@@ -78,6 +78,7 @@ async fn live(
             order = orders.recv() => match order {
                 Some(Order::Configure(source)) => side.configure(&source),
                 Some(Order::Masters(masters)) => side.follow(masters),
+                Some(Order::Abort(_) | Order::Commit(_) | Order::Hello(_) | Order::Override(_) | Order::Prepare { .. }) => {}
                 Some(Order::Report(number)) => side.report(number).await,
                 Some(Order::Stop) | None => break,
             },

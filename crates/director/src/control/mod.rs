@@ -1,5 +1,7 @@
 //! The control socket: HTTP/1.1 and JSON for those who may open a file.
 
+mod action;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -15,6 +17,9 @@ use axum::{Json, Router};
 use serde_json::json;
 use thiserror::Error;
 
+pub use self::action::{Action, Done, Refused, Request};
+#[expect(unused_imports, reason = "the hub is not there yet")]
+pub(crate) use self::action::{Caller, Control};
 use crate::status::Status;
 
 /// Owner and group may control the director, nobody else.
