@@ -37,6 +37,8 @@ pub(crate) struct Wanted {
     pub(crate) releases: u64,
     /// Times that the neighbours should have been told.
     pub(crate) announce: u64,
+    /// So many of them are not to be made up for: it is Master no more.
+    pub(crate) hushed: u64,
     /// Changed if the addresses may have been lost and have to be looked after.
     pub(crate) recheck: u64,
 }
@@ -122,6 +124,7 @@ pub(crate) struct AddressTask {
     /// The hold under which all addresses were last there.
     held: Option<HoldId>,
     announced: u64,
+    hushed: u64,
     retry: Option<Instant>,
     backoff: Duration,
     lost: u8,
@@ -149,6 +152,7 @@ impl AddressTask {
             asked: None,
             held: None,
             announced: 0,
+            hushed: 0,
             retry: None,
             backoff: RETRY.0,
             lost: 0,
@@ -174,6 +178,10 @@ impl AddressTask {
             }
             if wanted.addresses != self.addresses {
                 self.change(wanted.addresses);
+            }
+            if std::mem::replace(&mut self.hushed, wanted.hushed) != wanted.hushed {
+                self.announced = self.announced.max(wanted.hushed);
+                announcement = None;
             }
             let hold = wanted.hold.filter(|hold| !hold.is_past());
             let is_held = hold.is_some_and(|hold| self.held == Some(hold.id));

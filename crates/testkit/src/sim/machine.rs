@@ -344,6 +344,12 @@ impl Task {
         self.retry.is_some()
     }
 
+    /// It is Master no more.
+    pub(crate) const fn hush(&mut self) {
+        self.announced = self.announce;
+        self.announcing = None;
+    }
+
     pub(crate) const fn announce_now(&mut self) -> u32 {
         self.calls += 1;
         self.announcing = Some(self.calls);

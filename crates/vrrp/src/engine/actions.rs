@@ -134,10 +134,14 @@ impl<T: Transport> Engine<T> {
             Action::Announce => router.wanted.send_modify(|wanted| wanted.announce += 1),
             Action::Transition(transition) => {
                 router.transited(now, transition);
-                if transition.from == State::Master
-                    && let Some(beat) = router.config.heard_by()
-                {
-                    beat.ended();
+                if transition.from == State::Master {
+                    // The neighbours are to hear of the successor last.
+                    router
+                        .wanted
+                        .send_modify(|wanted| wanted.hushed = wanted.announce);
+                    if let Some(beat) = router.config.heard_by() {
+                        beat.ended();
+                    }
                 }
                 self.say(now, id, EventKind::Transition(transition));
             }

@@ -183,7 +183,9 @@ impl<S: Subject> World<'_, S> {
             Action::Transition(transition) => {
                 self.takeovers += u64::from(transition.to == State::Master);
                 if transition.from == State::Master {
-                    self.router(index, vrid).beat = None;
+                    let router = self.router(index, vrid);
+                    router.beat = None;
+                    router.task.hush();
                 }
                 if transition.reason == Reason::Adopted {
                     self.referee.adopted(self.now, index, vrid);
