@@ -143,7 +143,7 @@ async fn interval_priority_and_preemption_change_in_place() {
     on_a.reconfigure(router(51, quick(150))).await.expect("so");
     on_b.reconfigure(router(51, quick(100))).await.expect("so");
     let before = lan.sent().len();
-    pass(seconds(1)).await;
+    pass(millis(1010)).await;
     assert!(lan.sent().len() >= before + 10);
     assert_eq!(on_b.status().state, State::Backup);
     on_b.reconfigure(router(51, quick(200))).await.expect("so");

@@ -73,8 +73,8 @@ async fn one_member_hands_the_group_over() {
         groups.push(group.expect("it can be added"));
     }
     let mut watch = groups[0].watch();
-    let master = watch.wait_for(|group| group.state == State::Master).await;
-    assert!(master.is_ok());
+    let master = watch.wait_for(|group| group.state == State::Master);
+    assert!(master.await.is_ok());
     groups[0].routers()[1]
         .stand_by(None)
         .await
