@@ -55,3 +55,10 @@ fn seed_6895_who_steps_back_makes_up_for_no_announcement() {
         "found/announcement-of-a-former-master.scenario"
     ));
 }
+
+#[test]
+fn seed_8399_the_last_words_of_a_quicker_master_do_not_shorten_the_wait() {
+    holds(include_str!(
+        "found/last-words-of-a-quicker-master.scenario"
+    ));
+}

@@ -180,7 +180,12 @@ impl Election {
         self.watch.best = better.or(Some(newcomer));
         self.watch.master = Some(newcomer);
         if advert.interval.version() == Version::V3 {
-            self.watch.interval = advert.interval.duration();
+            let theirs = advert.interval.duration();
+            self.watch.interval = match better {
+                // These may be its last words, and the better one advertises by its own interval.
+                Some(_) => theirs.max(self.watch.interval),
+                None => theirs,
+            };
             self.watch.learned = true;
         }
         self.watch.stopped = false;
