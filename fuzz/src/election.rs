@@ -104,7 +104,7 @@ impl Bytes<'_> {
             _ => LeasePolicy::Off,
         };
         // Too short a lease is refused.
-        config.clone().lease(lease).ok().or(Some(config))
+        config.lease(lease).ok().or(Some(config))
     }
 
     fn advert(&mut self, host: u8) -> Option<Input> {

@@ -41,7 +41,7 @@ struct Mutant<D> {
 
 impl<D: Defect> Subject for Mutant<D> {
     fn new(configs: &[Config]) -> Self {
-        let configs: Vec<Config> = configs.iter().cloned().map(D::config).collect();
+        let configs: Vec<Config> = configs.iter().copied().map(D::config).collect();
         Self {
             election: <Election as Subject>::new(&configs),
             defect: D::default(),

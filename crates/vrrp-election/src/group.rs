@@ -40,7 +40,7 @@ use crate::interface::{Action, Deadline, Input, Reason, Rejected, State};
 /// use locum_vrrp_wire::{AdvertInterval, Priority};
 ///
 /// let member = Config::new(AdvertInterval::v3(100)?, Priority::new(150))?;
-/// let mut group = SyncGroup::new([member.clone(), member])?;
+/// let mut group = SyncGroup::new([member, member])?;
 /// # #[expect(clippy::disallowed_methods, reason = "an example")]
 /// let mut now = Instant::now();
 ///

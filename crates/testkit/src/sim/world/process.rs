@@ -27,7 +27,8 @@ impl<S: Subject> World<'_, S> {
     /// What it has now.
     pub(super) fn parameters(&self, machine: u8, vrid: u8) -> Option<&Parameters> {
         let router = &self.machines[usize::from(machine)].routers[usize::from(vrid)];
-        router.reconfigured.as_ref().or(self.plan(machine, vrid))
+        let given = router.reconfigured.as_ref();
+        given.or_else(|| self.plan(machine, vrid))
     }
 
     /// Starts the process unless something keeps it down.

@@ -322,7 +322,7 @@ proptest! {
     #[test]
     fn the_same_history_has_the_same_outcome(config in configs(), steps in steps()) {
         let run = || -> Result<_, TestCaseError> {
-            let mut driver = Driver::new(config.clone());
+            let mut driver = Driver::new(config);
             for step in &steps {
                 driver.step(step)?;
             }

@@ -80,7 +80,7 @@ fn router(state: State, class: Class) -> Router {
     let hears = |router: &mut Router, source, priority| {
         router.does(advert_every(source, priority, interval));
     };
-    let mut router = Router::ready(config.clone());
+    let mut router = Router::ready(config);
     match state {
         State::Initialize => {}
         State::Fault if class == Class::Retry => {
