@@ -341,12 +341,9 @@ struct AdoptsLate;
 
 impl Defect for AdoptsLate {
     fn input(&mut self, _now: Instant, input: Input, _election: &Election) -> Option<Input> {
-        Some(match input {
-            Input::Adopt { .. } => Input::Adopt {
-                age: Duration::ZERO,
-            },
-            other => other,
-        })
+        let age = Duration::ZERO;
+        let adopts = matches!(input, Input::Adopt { .. });
+        Some(if adopts { Input::Adopt { age } } else { input })
     }
 }
 
