@@ -104,7 +104,7 @@ impl Bytes<'_> {
             _ => LeasePolicy::Off,
         };
         // Too short a lease is refused.
-        config.clone().lease(lease).ok().or(Some(config))
+        config.lease(lease).ok().or(Some(config))
     }
 
     fn advert(&mut self, host: u8) -> Option<Input> {
@@ -125,9 +125,17 @@ impl Bytes<'_> {
             104..=127 => return Some(Step::Report(Effect::Held, byte & 3)),
             128..=135 => return Some(Step::Report(Effect::HoldFailed, byte & 3)),
             136..=143 => return Some(Step::Report(Effect::HoldLapsed, byte & 3)),
-            144..=151 => Input::Startup,
+            144..=148 => Input::Startup,
+            149 => Input::Announce,
+            150 => Input::Adopt {
+                age: self.duration()?,
+            },
+            151 => Input::StandBy {
+                time: self.optional_duration()?,
+            },
             152..=155 => Input::Shutdown,
-            156..=159 => Input::SetPriority(Priority::new(self.next()?)),
+            156 => Input::Reconfigure(self.config()?),
+            157..=159 => Input::SetPriority(Priority::new(self.next()?)),
             160..=163 => Input::Link(Link::Up),
             164..=165 => Input::Link(Link::Down),
             166..=169 => Input::Source(Some(OURS)),
@@ -186,8 +194,9 @@ impl Driver {
         let result = self.election.handle(self.now, input);
         let alive = !matches!(self.election.state(), State::Initialize | State::Fault);
         let refused = match result {
-            Err(Rejected::NotRunning) => !alive,
-            Err(Rejected::Priority) | Ok(()) => true,
+            // Whoever leaves for good cannot stand by.
+            Err(Rejected::NotRunning) => !alive || matches!(input, Input::StandBy { .. }),
+            Err(Rejected::Priority | Rejected::Version) | Ok(()) => true,
             Err(_) => alive,
         };
         assert!(refused, "{input:?} gives {result:?}: {:?}", self.election);

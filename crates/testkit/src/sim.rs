@@ -30,7 +30,9 @@ pub use self::generate::Limits;
 pub use self::invariant::{Checks, Invariant, Violation};
 pub use self::nanos::Nanos;
 pub use self::replay::{ReplayError, explain, failing, transcript};
-pub use self::scenario::{Failure, Fault, Kind, MOST_MACHINES, MachinePlan, Pause, Scenario};
+pub use self::scenario::{
+    Change, Failure, Fault, Kind, MOST_MACHINES, MachinePlan, Pause, Scenario,
+};
 pub use self::shrink::shrink;
 pub use self::subject::Subject;
 pub use self::sweep::{Sum, sweep};

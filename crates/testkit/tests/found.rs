@@ -48,3 +48,17 @@ fn seed_8635_a_fault_of_a_moment_without_a_successor_leaves_no_gap() {
         "found/fault-of-a-moment-without-a-successor.scenario"
     ));
 }
+
+#[test]
+fn seed_6895_who_steps_back_makes_up_for_no_announcement() {
+    holds(include_str!(
+        "found/announcement-of-a-former-master.scenario"
+    ));
+}
+
+#[test]
+fn seed_8399_the_last_words_of_a_quicker_master_do_not_shorten_the_wait() {
+    holds(include_str!(
+        "found/last-words-of-a-quicker-master.scenario"
+    ));
+}

@@ -41,7 +41,7 @@ struct Mutant<D> {
 
 impl<D: Defect> Subject for Mutant<D> {
     fn new(configs: &[Config]) -> Self {
-        let configs: Vec<Config> = configs.iter().cloned().map(D::config).collect();
+        let configs: Vec<Config> = configs.iter().copied().map(D::config).collect();
         Self {
             election: <Election as Subject>::new(&configs),
             defect: D::default(),
@@ -333,4 +333,75 @@ impl Defect for Presumptuous {
 #[test]
 fn the_worst_that_takes_itself_for_the_best_is_not() {
     is_caught::<Presumptuous>(Invariant::BestMaster, 20);
+}
+
+/// Takes the place of its predecessor however long ago that died.
+#[derive(Default)]
+struct AdoptsLate;
+
+impl Defect for AdoptsLate {
+    fn input(&mut self, _now: Instant, input: Input, _election: &Election) -> Option<Input> {
+        let age = Duration::ZERO;
+        let adopts = matches!(input, Input::Adopt { .. });
+        Some(if adopts { Input::Adopt { age } } else { input })
+    }
+}
+
+#[test]
+fn whoever_adopts_too_late_takes_mastership_from_the_successor() {
+    is_caught::<AdoptsLate>(Invariant::AdoptsInTime, 200);
+}
+
+/// Hands over when it is told to stand by, and then forgets it.
+#[derive(Default)]
+struct Bounces;
+
+impl Defect for Bounces {
+    fn after(&mut self, now: Instant, input: Input, election: &mut Election) {
+        if matches!(input, Input::StandBy { .. }) {
+            let time = Some(Duration::ZERO);
+            let _ = election.handle(now, Input::StandBy { time });
+        }
+    }
+}
+
+#[test]
+fn whoever_bounces_does_not_stand_by() {
+    is_caught::<Bounces>(Invariant::StandsBy, 200);
+}
+
+/// Is told of another configuration and goes on with the old one.
+#[derive(Default)]
+struct Stubborn;
+
+impl Defect for Stubborn {
+    fn input(&mut self, _now: Instant, input: Input, _election: &Election) -> Option<Input> {
+        (!matches!(input, Input::Reconfigure(_))).then_some(input)
+    }
+}
+
+#[test]
+fn a_master_that_keeps_its_longer_interval_is_too_silent() {
+    is_caught::<Stubborn>(Invariant::NoSilentMaster, 500);
+}
+
+/// Takes another priority in for later.
+#[derive(Default)]
+struct KeepsItsPriority;
+
+impl Defect for KeepsItsPriority {
+    fn input(&mut self, _now: Instant, input: Input, election: &Election) -> Option<Input> {
+        let Input::Reconfigure(config) = input else {
+            return Some(input);
+        };
+        let mut parameters = Parameters::from(&config);
+        parameters.priority = election.config().priority();
+        let config = Config::try_from(&parameters).expect("as valid as before");
+        Some(Input::Reconfigure(config))
+    }
+}
+
+#[test]
+fn whoever_keeps_its_priority_is_not_the_best() {
+    is_caught::<KeepsItsPriority>(Invariant::BestMaster, 500);
 }

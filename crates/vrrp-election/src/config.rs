@@ -68,7 +68,7 @@ impl Default for AnnounceSchedule {
 /// let config = Config::new(interval, Priority::new(150)).expect("150 is a priority").addresses(20);
 /// # let _ = config;
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     pub(crate) interval: AdvertInterval,
     pub(crate) priority: Priority,

@@ -1,11 +1,14 @@
 //! The state machine: one entry point, one queue of actions, one deadline.
 
+mod adopting;
 mod backup;
+mod changing;
 mod holding;
 mod invariants;
 mod leaving;
 mod master;
 mod member;
+mod stand_by;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -47,6 +50,8 @@ pub struct Election {
     source: Option<IpAddr>,
     /// No mastership before this moment.
     not_before: Option<Instant>,
+    /// It leaves mastership to others.
+    stands_by: bool,
     watch: Watch,
     reign: Reign,
     hold: Option<Hold>,
@@ -86,6 +91,7 @@ impl Election {
             },
             source: None,
             not_before: None,
+            stands_by: false,
             watch: Watch::new(&config),
             reign: Reign::default(),
             hold: None,
@@ -113,11 +119,21 @@ impl Election {
                 self.startup(now);
                 Ok(())
             }
+            Input::Adopt { age } => {
+                self.adopt(now, age);
+                Ok(())
+            }
             Input::Shutdown => {
                 self.shutdown(now);
                 Ok(())
             }
             Input::SetPriority(priority) => self.set_priority(now, priority),
+            Input::Reconfigure(config) => self.reconfigure(now, config),
+            Input::StandBy { time } => self.stand_by(now, time),
+            Input::Announce => {
+                self.announce_again(now);
+                Ok(())
+            }
             Input::Advertisement(advert) => self.advertisement(now, advert),
             Input::Link(link) => {
                 self.faults.link = link == Link::Down;
@@ -222,7 +238,9 @@ impl Election {
     fn begin(&mut self, now: Instant, reason: Reason) {
         if self.faults.any() {
             self.enter_fault(now);
-        } else if self.priority.is_owner() && self.may_be_master(now) {
+        } else if self.is_adopting(now) && !self.is_member() {
+            self.take_the_place(now);
+        } else if self.priority.is_owner() && self.may_be_master(now) && !self.stands_by {
             // RFC 9568 §6.4.1: the owner does not wait.
             self.become_master(now, Reason::Owner);
         } else {
@@ -237,6 +255,8 @@ impl Election {
     fn shutdown(&mut self, now: Instant) {
         let again = !self.started;
         self.started = false;
+        self.timers.stop(Timer::Adopt);
+        self.end_stand_by();
         match self.state {
             State::Initialize => {}
             State::Fault | State::Backup | State::Preempting => {
@@ -286,6 +306,10 @@ impl Election {
         }
         self.stats.adverts_received += 1;
         self.stats.priority_zero_received += u64::from(advert.priority.is_stop());
+        // Somebody else says something here: it is not as the one that died left it.
+        if self.timers.is_set(Timer::Adopt) {
+            self.timers.stop(Timer::Adopt);
+        }
         match self.state {
             State::Initialize | State::Fault => {}
             State::Backup => self.backup_hears(now, advert),
@@ -327,6 +351,8 @@ impl Election {
                 Timer::Renew => self.renew(now),
                 Timer::Leave => self.leave_over(now),
                 Timer::Retry => self.retry(now),
+                Timer::Adopt => {}
+                Timer::StandBy => self.end_stand_by(),
             }
         }
     }

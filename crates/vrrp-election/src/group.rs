@@ -40,7 +40,7 @@ use crate::interface::{Action, Deadline, Input, Reason, Rejected, State};
 /// use locum_vrrp_wire::{AdvertInterval, Priority};
 ///
 /// let member = Config::new(AdvertInterval::v3(100)?, Priority::new(150))?;
-/// let mut group = SyncGroup::new([member.clone(), member])?;
+/// let mut group = SyncGroup::new([member, member])?;
 /// # #[expect(clippy::disallowed_methods, reason = "an example")]
 /// let mut now = Instant::now();
 ///
@@ -104,7 +104,7 @@ impl SyncGroup {
     ///
     /// [`SyncGroupError`].
     pub fn new(members: impl IntoIterator<Item = Config>) -> Result<Self, SyncGroupError> {
-        let mut members: Vec<Election> = members.into_iter().map(Election::new).collect();
+        let members: Vec<Election> = members.into_iter().map(Election::new).collect();
         if members.len() < 2 {
             return Err(SyncGroupError::TooFew);
         }
@@ -114,34 +114,56 @@ impl SyncGroup {
         {
             return Err(SyncGroupError::Owner { member });
         }
+        let mut group = Self {
+            members,
+            leave: Duration::ZERO,
+            silence: Duration::ZERO,
+            actions: VecDeque::new(),
+            latest: None,
+        };
+        group.agree();
+        Ok(group)
+    }
+
+    /// How long all of them wait for a successor.
+    fn agree(&mut self) {
         let (mut leave, mut silence) = (Duration::ZERO, Duration::ZERO);
-        for (own_leave, own_silence) in members.iter().map(Election::waits) {
+        for (own_leave, own_silence) in self.members.iter().map(Election::waits) {
             leave = leave.max(own_leave);
             silence = silence.max(own_silence);
         }
         let mut place = Place::First;
-        for member in &mut members {
+        for member in &mut self.members {
             member.join(place, leave);
             place = Place::Later;
         }
-        Ok(Self {
-            members,
-            leave,
-            silence: silence.max(leave),
-            actions: VecDeque::new(),
-            latest: None,
-        })
+        self.leave = leave;
+        self.silence = silence.max(leave);
     }
 
     /// Takes in one thing that happened at `now` to one member. Startup and shutdown of a single member are possible:
-    /// without it the others are not Master.
+    /// without it the others are not Master. Whichever is told to stand by, all do.
     ///
     /// # Errors
     ///
     /// [`Rejected`] if the input means nothing to that member; nothing changed but a counter.
     pub fn handle(&mut self, now: Instant, member: usize, input: Input) -> Result<(), Rejected> {
         let now = self.come_to(now);
-        let result = self.feed(now, member, input);
+        if member >= self.members.len() {
+            return Err(Rejected::NoSuchMember);
+        }
+        let mut result = Ok(());
+        for place in 0..self.members.len() {
+            if place != member && matches!(input, Input::StandBy { .. }) {
+                // What matters is what the one says that was told.
+                let _ = self.feed(now, place, input);
+            } else if place == member {
+                result = self.feed(now, place, input);
+            }
+        }
+        if matches!(input, Input::Reconfigure(_)) {
+            self.agree();
+        }
         self.settle(now);
         result
     }
@@ -149,6 +171,22 @@ impl SyncGroup {
     /// Lets all members take part in the election.
     pub fn startup(&mut self, now: Instant) {
         self.handle_all(now, Input::Startup);
+    }
+
+    /// Lets all members take part in the election in the place of a process that died as Master of each of them, its
+    /// last advertisements being as old as `ages` says, in the members' order: all of them are Master at once or none
+    /// is. A member whose age is missing is only started.
+    pub fn adopt(&mut self, now: Instant, ages: impl IntoIterator<Item = Duration>) {
+        let now = self.come_to(now);
+        let mut ages = ages.into_iter();
+        for place in 0..self.members.len() {
+            let input = ages
+                .next()
+                .map_or(Input::Startup, |age| Input::Adopt { age });
+            // A start is never refused.
+            let _ = self.feed(now, place, input);
+        }
+        self.settle(now);
     }
 
     /// Stops all members; Masters hand over first, together. Given a second time it stops them at once.
@@ -263,6 +301,9 @@ impl SyncGroup {
             self.each(|_, member| member.keep(now));
         } else if leaving.all(Election::may_be_let_go) {
             self.each(|_, member| member.let_go(now));
+        }
+        if self.members.iter().all(|member| member.may_adopt(now)) {
+            self.each(|_, member| member.take_its_place(now));
         }
         if self.members.iter().all(Election::is_ready) {
             self.each(|_, member| member.raise(now));

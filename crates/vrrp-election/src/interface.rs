@@ -1,10 +1,13 @@
 //! What goes into the election and what comes out of it.
 
+use core::time::Duration;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use locum_vrrp_wire::{AdvertInterval, Priority};
 use thiserror::Error;
+
+use crate::config::Config;
 
 /// Where a virtual router is in its life (RFC 9568 §6.4, and the states between its states that make planned
 /// moves lossless).
@@ -35,10 +38,27 @@ pub enum State {
 pub enum Input {
     /// Take part in the election.
     Startup,
+    /// Take part in the election in the place of a process that died as Master, and be Master at once if nothing is
+    /// missing by the time that its last advertisement is two intervals old: nobody has taken over until then.
+    Adopt {
+        /// How long ago it sent its last advertisement.
+        age: Duration,
+    },
     /// Stop taking part; a Master hands over first. Given a second time it stops at once.
     Shutdown,
     /// Be this important from now on.
     SetPriority(Priority),
+    /// Go on with another configuration, of the same version and of no other ownership. A priority that was set stays
+    /// until it is set again.
+    Reconfigure(Config),
+    /// Leave mastership to others: a Master hands over as when it is told to stop, and then no lesser Master is
+    /// preempted. Where there is no other Master, this one is.
+    StandBy {
+        /// For how long; `None`: until told otherwise. No time at all ends it.
+        time: Option<Duration>,
+    },
+    /// Tell the neighbours again, as after becoming Master: some of the addresses are new.
+    Announce,
     /// A valid advertisement for this virtual router was received from somebody else.
     Advertisement(Advert),
     /// The interface can carry packets, or can not. It is taken to be down until the first report.
@@ -149,8 +169,12 @@ pub struct Transition {
 pub enum Reason {
     /// It was started.
     Started,
+    /// It was started in the place of a process that had been Master until a moment before.
+    Adopted,
     /// It was told to stop.
     Stopped,
+    /// It was told to leave mastership to others.
+    StandBy,
     /// It owns the addresses and need not wait.
     Owner,
     /// Nothing was heard of a Master for the master-down interval.
@@ -236,6 +260,9 @@ pub enum Rejected {
     /// A running router's priority can be set from 1 to 254, and an owner's not at all.
     #[error("a priority can be changed to 1 to 254, and not at all for the address owner")]
     Priority,
+    /// A running router's version stays what it is.
+    #[error("the version cannot be changed while the router runs")]
+    Version,
 }
 
 /// When the election wants to be called, and why.
@@ -270,6 +297,10 @@ pub enum Timer {
     Leave,
     /// Fault: what failed is tried again.
     Retry,
+    /// Not Master yet: by now somebody may have taken over from the process that died as Master.
+    Adopt,
+    /// Mastership is not left to others any more.
+    StandBy,
 }
 
 /// What happened so far, counted.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::interface::{Deadline, Timer};
 
 /// In the order in which timers due at the same moment are served.
-const ORDER: [Timer; 9] = [
+const ORDER: [Timer; 11] = [
     Timer::Leave,
     Timer::Linger,
     Timer::Advertise,
@@ -15,6 +15,8 @@ const ORDER: [Timer; 9] = [
     Timer::Renew,
     Timer::Announce,
     Timer::Retry,
+    Timer::Adopt,
+    Timer::StandBy,
 ];
 
 /// At most one deadline for each [`Timer`].
@@ -35,8 +37,15 @@ impl Timers {
         self.write(timer, None);
     }
 
+    /// Stops what belongs to a state, and not what outlasts it.
     pub(crate) fn stop_all(&mut self) {
+        let lasting = [Timer::Adopt, Timer::StandBy].map(|timer| (timer, self.get(timer)));
         *self = Self::default();
+        for (timer, at) in lasting {
+            if let Some(at) = at {
+                self.set(timer, at);
+            }
+        }
     }
 
     pub(crate) const fn next(&self) -> Option<Deadline> {
@@ -91,5 +100,7 @@ const fn slot(timer: Timer) -> usize {
         Timer::Renew => 6,
         Timer::Announce => 7,
         Timer::Retry => 8,
+        Timer::Adopt => 9,
+        Timer::StandBy => 10,
     }
 }

@@ -20,8 +20,11 @@
 //!
 //! | input | |
 //! |---|---|
-//! | `startup`, `shutdown`, `timeout`, `not-sent` | |
+//! | `startup`, `shutdown`, `timeout`, `not-sent`, `announce` | |
+//! | `adopt age=SECONDS` | started in the place of one that died as Master and had advertised so long ago |
 //! | `priority N` | |
+//! | `reconfigure PARAMETERS` | all of them, as in a `router` line |
+//! | `stand-by SECONDS`, `stand-by on` | for so long, or until told otherwise |
 //! | `advert SOURCE priority=N version=N interval=N` | the interval as on the wire: seconds in version 2, centiseconds in version 3 |
 //! | `link up`, `link down` | |
 //! | `source ADDRESS`, `source none` | |
@@ -164,6 +167,11 @@ impl fmt::Display for InputText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Input::Startup => f.write_str("startup"),
+            Input::Adopt { age } => write!(f, "adopt age={}", Seconds(age)),
+            Input::Reconfigure(config) => write!(f, "reconfigure {}", Parameters::from(&config)),
+            Input::StandBy { time: Some(time) } => write!(f, "stand-by {}", Seconds(time)),
+            Input::StandBy { time: None } => f.write_str("stand-by on"),
+            Input::Announce => f.write_str("announce"),
             Input::Shutdown => f.write_str("shutdown"),
             Input::SetPriority(priority) => write!(f, "priority {priority}"),
             Input::Advertisement(Advert {

@@ -24,18 +24,32 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const LOST_ANSWERS: u8 = 3;
 
 /// What should be true.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
+    /// Which.
+    pub(crate) addresses: Arc<[IpNet]>,
     /// Where.
     pub(crate) link: Option<LinkIndex>,
+    pub(crate) leftovers: Leftovers,
     /// The addresses are on the interface until then.
     pub(crate) hold: Option<Hold>,
     /// Times that they were let go: each is carried out and reported, even if nobody had begun to hold them.
     pub(crate) releases: u64,
     /// Times that the neighbours should have been told.
     pub(crate) announce: u64,
+    /// So many of them are not to be made up for: it is Master no more.
+    pub(crate) hushed: u64,
     /// Changed if the addresses may have been lost and have to be looked after.
     pub(crate) recheck: u64,
+}
+
+/// What to do about addresses that an earlier process left behind, while they are not to be held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Leftovers {
+    #[default]
+    Clear,
+    /// They may be taken over in a moment.
+    Keep,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +77,8 @@ pub(crate) type Results = Vec<Result<Outcome, AddressError>>;
 pub(crate) enum ReportKind {
     /// The driver was asked to release the addresses.
     Absent(Results),
+    /// These, which are none of the router's any more, could not be released. It is tried again.
+    Gone(Vec<(IpNet, AddressError)>),
     /// The neighbours were told.
     Announced(Result<(), AddressError>),
     /// The driver was asked to hold the addresses.
@@ -80,14 +96,24 @@ type Call<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
-    Absent { releases: u64 },
-    Present { hold: Hold, recheck: u64 },
+    Absent {
+        releases: u64,
+    },
+    /// Of those that are none of the router's any more.
+    Gone,
+    Present {
+        hold: Hold,
+        recheck: u64,
+    },
 }
 
 pub(crate) struct AddressTask {
     driver: Arc<dyn AddressDriver>,
     router: RouterId,
     addresses: Arc<[IpNet]>,
+    /// None of its addresses any more, and perhaps still there; when to try again.
+    gone: Vec<IpNet>,
+    gone_retry: Option<Instant>,
     foreign: Foreign,
     wanted: watch::Receiver<Wanted>,
     reports: mpsc::UnboundedSender<Report>,
@@ -98,6 +124,7 @@ pub(crate) struct AddressTask {
     /// The hold under which all addresses were last there.
     held: Option<HoldId>,
     announced: u64,
+    hushed: u64,
     retry: Option<Instant>,
     backoff: Duration,
     lost: u8,
@@ -107,15 +134,17 @@ impl AddressTask {
     pub(crate) fn new(
         driver: Arc<dyn AddressDriver>,
         router: RouterId,
-        addresses: Arc<[IpNet]>,
         foreign: Foreign,
         wanted: watch::Receiver<Wanted>,
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
+        let addresses = Arc::clone(&wanted.borrow().addresses);
         Self {
             driver,
             router,
             addresses,
+            gone: Vec::new(),
+            gone_retry: None,
             foreign,
             wanted,
             reports,
@@ -123,6 +152,7 @@ impl AddressTask {
             asked: None,
             held: None,
             announced: 0,
+            hushed: 0,
             retry: None,
             backoff: RETRY.0,
             lost: 0,
@@ -133,15 +163,25 @@ impl AddressTask {
     pub(crate) async fn run(mut self) {
         let mut call: Call<Results> = None;
         let mut calling = Request::Absent { releases: 0 };
+        let mut called = Arc::clone(&self.addresses);
         let mut announcement: Call<Result<(), AddressError>> = None;
         loop {
-            let wanted = *self.wanted.borrow_and_update();
+            let wanted = self.wanted.borrow_and_update().clone();
             if wanted.link != self.link {
                 self.link = wanted.link;
                 self.asked = None;
                 self.held = None;
                 self.retry = None;
+                self.gone.clear();
+                self.gone_retry = None;
                 call = None;
+            }
+            if wanted.addresses != self.addresses {
+                self.change(wanted.addresses);
+            }
+            if std::mem::replace(&mut self.hushed, wanted.hushed) != wanted.hushed {
+                self.announced = self.announced.max(wanted.hushed);
+                announcement = None;
             }
             let hold = wanted.hold.filter(|hold| !hold.is_past());
             let is_held = hold.is_some_and(|hold| self.held == Some(hold.id));
@@ -160,11 +200,20 @@ impl AddressTask {
                     hold,
                     recheck,
                 });
-                let waits = hold.is_none() && self.retry.is_some_and(|at| clock::now() < at);
+                let waits = hold.is_none()
+                    && (wanted.leftovers == Leftovers::Keep
+                        || self.retry.is_some_and(|at| clock::now() < at));
+                let gone_waits = self.gone_retry.is_some_and(|at| clock::now() < at);
+                if call.is_none() && !self.gone.is_empty() && !gone_waits {
+                    calling = Request::Gone;
+                    called = self.gone.as_slice().into();
+                    call = Some(self.ask(link, calling));
+                }
                 if call.is_none() && self.asked != Some(request) && !waits {
                     calling = request;
                     self.asked = Some(request);
                     self.retry = None;
+                    called = Arc::clone(&self.addresses);
                     call = Some(self.ask(link, request));
                 }
                 if is_held && announcement.is_none() && self.announced < wanted.announce {
@@ -173,12 +222,22 @@ impl AddressTask {
                 }
             }
             let lease_end = hold.and_then(|hold| hold.until);
-            let wake = self.retry.into_iter().chain(lease_end).min();
+            let gone_retry = self.gone_retry.filter(|_| call.is_none());
+            let wake = self
+                .retry
+                .into_iter()
+                .chain(gone_retry)
+                .chain(lease_end)
+                .min();
             tokio::select! {
                 biased;
                 results = poll(&mut call) => {
                     call = None;
-                    if let Some(restored) = self.answered(calling, results)
+                    if calling == Request::Gone {
+                        self.released(&called, results);
+                    } else if !Arc::ptr_eq(&called, &self.addresses) {
+                        // It was about other addresses, and these are asked for next.
+                    } else if let Some(restored) = self.answered(calling, results)
                         && let Some(link) = self.link
                     {
                         let targets = if announcement.is_some() { self.all() } else { restored };
@@ -208,7 +267,40 @@ impl AddressTask {
             return;
         }
         if let Some(link) = self.link {
-            self.driver.ensure_absent(link, &self.addresses).await;
+            let all = [&*self.addresses, &*self.gone].concat();
+            self.driver.ensure_absent(link, &all).await;
+        }
+    }
+
+    fn change(&mut self, addresses: Arc<[IpNet]>) {
+        let before = std::mem::replace(&mut self.addresses, addresses);
+        self.gone.extend(before.iter());
+        self.gone.retain(|gone| !self.addresses.contains(gone));
+        self.gone_retry = None;
+        self.asked = None;
+        self.held = None;
+        self.retry = None;
+    }
+
+    /// What the driver answered about those that are gone.
+    fn released(&mut self, asked: &[IpNet], results: Results) {
+        let mut failed = Vec::new();
+        for (address, result) in asked.iter().zip(results) {
+            // With another prefix length it is there again, and would be released with the old one.
+            let returns = |ours: &IpNet| ours.addr() == address.addr();
+            match result {
+                Err(error) if !matches!(error, AddressError::NoSuchLink) => {
+                    if self.addresses.iter().any(returns) {
+                        self.gone.retain(|gone| gone != address);
+                    }
+                    failed.push((*address, error));
+                }
+                Ok(_) | Err(_) => self.gone.retain(|gone| gone != address),
+            }
+        }
+        self.gone_retry = (!self.gone.is_empty()).then(|| clock::now() + RETRY.1);
+        if !failed.is_empty() {
+            self.report(ReportKind::Gone(failed));
         }
     }
 
@@ -218,11 +310,16 @@ impl AddressTask {
         request: Request,
     ) -> Pin<Box<dyn Future<Output = Results> + Send>> {
         let driver = Arc::clone(&self.driver);
-        let addresses = Arc::clone(&self.addresses);
+        let addresses = match request {
+            Request::Gone => Arc::from(&*self.gone),
+            Request::Absent { .. } | Request::Present { .. } => Arc::clone(&self.addresses),
+        };
         let foreign = self.foreign;
         Box::pin(async move {
             match request {
-                Request::Absent { .. } => driver.ensure_absent(link, &addresses).await,
+                Request::Absent { .. } | Request::Gone => {
+                    driver.ensure_absent(link, &addresses).await
+                }
                 Request::Present { hold, .. } => {
                     let lease = hold.until.map_or(Lease::Permanent, Lease::Until);
                     driver
@@ -253,6 +350,7 @@ impl AddressTask {
             return None;
         }
         match request {
+            Request::Gone => None,
             Request::Absent { .. } => {
                 self.held = None;
                 let failed = results

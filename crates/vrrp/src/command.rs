@@ -1,6 +1,7 @@
 //! What the handles ask of the node's thread.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use locum_vrrp_election::Tracking;
 use locum_vrrp_wire::Priority;
@@ -10,6 +11,7 @@ use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError};
 use crate::link::LinkFacts;
 use crate::record::Record;
+use crate::start::Start;
 use crate::status::{Event, GroupStatus, RouterStatus};
 
 /// Names a router for as long as the node lives; none is used twice.
@@ -28,12 +30,19 @@ pub(crate) enum Command {
     Add {
         name: Arc<str>,
         config: Box<RouterConfig>,
+        start: Start,
         reply: oneshot::Sender<Result<Added, AddError>>,
     },
     AddGroup {
         name: Arc<str>,
-        members: Vec<(Arc<str>, RouterConfig)>,
+        members: Vec<(Arc<str>, RouterConfig, Start)>,
         reply: oneshot::Sender<Result<AddedGroup, AddError>>,
+    },
+    Ping(oneshot::Sender<()>),
+    Reconfigure {
+        id: RouterId,
+        config: Box<RouterConfig>,
+        reply: oneshot::Sender<Result<(), ChangeError>>,
     },
     Record(mpsc::UnboundedSender<Record>),
     SetLink {
@@ -46,6 +55,11 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<(), ChangeError>>,
     },
     Shutdown(oneshot::Sender<()>),
+    StandBy {
+        id: RouterId,
+        until: Option<Instant>,
+        reply: oneshot::Sender<Result<(), ChangeError>>,
+    },
     Stop {
         id: RouterId,
         reply: oneshot::Sender<()>,

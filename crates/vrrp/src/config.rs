@@ -13,6 +13,7 @@ use locum_vrrp_wire::{
 };
 use thiserror::Error;
 
+use crate::beat::Beat;
 use crate::security::{InMemory, Security, SequenceKeeper};
 
 /// Longest name of an interface, in bytes (`IFNAMSIZ` less its zero).
@@ -100,6 +101,7 @@ pub struct RouterConfig {
     peers: Vec<Peer>,
     source: Option<IpAddr>,
     security: Security,
+    beat: Option<Arc<dyn Beat>>,
 }
 
 /// What no virtual router can be configured with.
@@ -184,6 +186,7 @@ impl RouterConfig {
             peers: Vec::new(),
             source: None,
             security: Security::Message,
+            beat: None,
         })
     }
 
@@ -301,6 +304,17 @@ impl RouterConfig {
             freshness,
         };
         Ok(self)
+    }
+
+    /// Tells `beat` of each advertisement as Master, and when it is Master no more.
+    #[must_use]
+    pub fn beat(mut self, beat: Arc<dyn Beat>) -> Self {
+        self.beat = Some(beat);
+        self
+    }
+
+    pub(crate) const fn heard_by(&self) -> Option<&Arc<dyn Beat>> {
+        self.beat.as_ref()
     }
 
     pub(crate) const fn security(&self) -> &Security {

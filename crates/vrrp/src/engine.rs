@@ -5,6 +5,7 @@
 //! channels keep what was not taken.
 
 mod actions;
+mod changes;
 mod groups;
 mod links;
 mod routers;
@@ -301,9 +302,10 @@ impl<T: Transport> Engine<T> {
             Command::Add {
                 name,
                 config,
+                start,
                 reply,
             } => {
-                let added = self.add(now, name, *config);
+                let added = self.add(now, name, *config, start);
                 let id = added.as_ref().ok().map(|(id, _)| *id);
                 if reply.send(added).is_err()
                     && let Some(id) = id
@@ -326,6 +328,13 @@ impl<T: Transport> Engine<T> {
                     self.stop(now, first, None);
                 }
             }
+            Command::Ping(reply) => {
+                self.serve_all_due();
+                let _ = reply.send(());
+            }
+            Command::Reconfigure { id, config, reply } => {
+                let _ = reply.send(self.reconfigure(now, id, *config));
+            }
             Command::Record(recorder) => {
                 // Should nobody read it, the first record says so.
                 self.recorder = Some(recorder);
@@ -343,6 +352,11 @@ impl<T: Transport> Engine<T> {
             Command::Shutdown(reply) => {
                 self.shut_down(now);
                 self.shutdown.get_or_insert_default().push(reply);
+            }
+            Command::StandBy { id, until, reply } => {
+                let time = until.map(|until| until.saturating_duration_since(now));
+                let result = self.change(now, id, Input::StandBy { time });
+                let _ = reply.send(result);
             }
             Command::Stop { id, reply } => self.stop(now, id, Some(reply)),
             Command::Subscribe(subscriber) => self.subscribers.push(subscriber),

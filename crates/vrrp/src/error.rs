@@ -1,5 +1,6 @@
 //! What can be wrong with what an embedder asks for.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -61,10 +62,44 @@ pub enum AddError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChangeError {
+    /// It would be another router: stop this one and add that.
+    #[error("another {0} makes it another router: stop this one and add that")]
+    NotInPlace(Identity),
     /// The election refused.
     #[error(transparent)]
     Rejected(Rejected),
     /// The router or its node has been stopped.
     #[error("the router has been stopped")]
     Stopped,
+}
+
+/// What a router keeps for as long as it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Identity {
+    /// Unicast or multicast.
+    Delivery,
+    /// Of its addresses.
+    Family,
+    /// Where it lives.
+    Interface,
+    /// Whether it owns its addresses (priority 255).
+    Ownership,
+    /// Of the protocol.
+    Version,
+    /// Its identifier.
+    Vrid,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delivery => "way of sending (unicast or multicast)",
+            Self::Family => "address family",
+            Self::Interface => "interface",
+            Self::Ownership => "ownership (priority 255 or not)",
+            Self::Version => "version",
+            Self::Vrid => "VRID",
+        })
+    }
 }

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use locum_vrrp_election::{Election, Link, MasterSeen, Transition};
+use ipnet::IpNet;
+use locum_vrrp_election::{Election, Link, MasterSeen, State, Transition};
 use locum_vrrp_wire::Priority;
 use tokio::sync::{oneshot, watch};
 
-use crate::addresses::Wanted;
+use crate::addresses::{Leftovers, Wanted};
 use crate::config::RouterConfig;
 use crate::group::{Groups, Seat};
 use crate::packet::Packet;
@@ -61,7 +62,7 @@ impl Instance {
         now: Instant,
     ) -> Self {
         // What any election is like at first.
-        let election = Election::new(config.election().clone());
+        let election = Election::new(*config.election());
         let status = RouterStatus {
             name: Arc::clone(&name),
             interface,
@@ -71,6 +72,7 @@ impl Instance {
             state: election.state(),
             since: now,
             last_transition: None,
+            stands_by: election.stands_by(),
             faults: election.faults(),
             source: None,
             master: None,
@@ -89,6 +91,10 @@ impl Instance {
             addresses_restored: 0,
             announcements_sent: 0,
         };
+        let wanted = Wanted {
+            addresses: config.addresses().into(),
+            ..Wanted::default()
+        };
         Self {
             receiver: Receiver::new(&config),
             packet: Packet::new(&config),
@@ -99,7 +105,7 @@ impl Instance {
             deadline: None,
             link: Link::Down,
             source: None,
-            wanted: watch::Sender::new(Wanted::default()),
+            wanted: watch::Sender::new(wanted),
             holding: false,
             dropped: DropCounters::default(),
             status: watch::Sender::new(status),
@@ -124,11 +130,13 @@ impl Instance {
             let changed = status.state != election.state()
                 || status.priority != election.priority()
                 || status.faults != election.faults()
+                || status.stands_by != election.stands_by()
                 || status.source != *source
                 || who(status.master) != who(election.master());
             status.state = election.state();
             status.priority = election.priority();
             status.faults = election.faults();
+            status.stands_by = election.stands_by();
             status.source = *source;
             status.master = election.master();
             status.last_master = status.master.or(status.last_master);
@@ -141,6 +149,42 @@ impl Instance {
             status.state = transition.to;
             status.since = now;
             status.last_transition = Some(transition);
+        });
+    }
+
+    /// What an earlier process left behind may be taken over.
+    pub(crate) fn keep_leftovers(&self) {
+        self.wanted
+            .send_modify(|wanted| wanted.leftovers = Leftovers::Keep);
+    }
+
+    /// Once it cannot be, it is cleared away.
+    pub(crate) fn clear_leftovers(&self, now: Instant, groups: &Groups) {
+        let decided = |election: &Election| {
+            election.state() != State::Initialize && !election.is_adopting(now)
+        };
+        if self.wanted.borrow().leftovers == Leftovers::Keep
+            && self.seat.election(groups).is_some_and(decided)
+        {
+            self.wanted
+                .send_modify(|wanted| wanted.leftovers = Leftovers::Clear);
+        }
+    }
+
+    /// Publishes other addresses, with what is known of those that stay.
+    pub(crate) fn set_addresses(&self, addresses: &[IpNet]) {
+        self.status.send_modify(|status| {
+            let held = |address: &IpNet| {
+                let mut known = status.addresses.iter();
+                known.any(|one| one.address == *address && one.held)
+            };
+            status.addresses = addresses
+                .iter()
+                .map(|address| AddressStatus {
+                    address: *address,
+                    held: held(address),
+                })
+                .collect();
         });
     }
 

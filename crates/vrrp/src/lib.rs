@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod addresses;
+mod beat;
 mod clock;
 mod command;
 mod config;
@@ -20,6 +21,7 @@ mod record;
 mod rhythm;
 mod security;
 mod socket;
+mod start;
 mod status;
 mod sys;
 #[cfg(test)]
@@ -28,12 +30,14 @@ mod thread;
 mod timer;
 mod transport;
 
+pub use self::beat::Beat;
 pub use self::config::{Family, Peer, RouterConfig, RouterConfigError};
-pub use self::error::{AddError, ChangeError, StartError};
+pub use self::error::{AddError, ChangeError, Identity, StartError};
 pub use self::link::LinkFacts;
 pub use self::node::{Group, Node, Router};
 pub use self::record::Recording;
 pub use self::security::SequenceKeeper;
+pub use self::start::Start;
 pub use self::status::{
     AddressStatus, DropCounters, Event, EventKind, GroupStatus, LinkCounters, RouterStatus,
 };

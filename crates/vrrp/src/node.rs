@@ -1,6 +1,7 @@
 //! The handles: what an embedder holds. All the work is done on the node's own threads.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use locum_vip::AddressDriver;
 use locum_vrrp_election::Tracking;
@@ -12,6 +13,7 @@ use crate::config::RouterConfig;
 use crate::error::{AddError, ChangeError, StartError};
 use crate::link::LinkFacts;
 use crate::record::Recording;
+use crate::start::Start;
 use crate::status::{Event, GroupStatus, RouterStatus};
 use crate::thread;
 
@@ -55,10 +57,25 @@ impl Node {
     ///
     /// [`AddError`]; the node is as before.
     pub async fn add(&self, name: &str, config: RouterConfig) -> Result<Router, AddError> {
+        self.add_with(name, config, Start::Fresh).await
+    }
+
+    /// The same, for a router that may take the place of one whose process died.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`]; the node is as before.
+    pub async fn add_with(
+        &self,
+        name: &str,
+        config: RouterConfig,
+        start: Start,
+    ) -> Result<Router, AddError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Add {
             name: name.into(),
             config: Box::new(config),
+            start,
             reply,
         };
         self.commands.send(command).map_err(|_| AddError::Stopped)?;
@@ -78,12 +95,27 @@ impl Node {
         name: &str,
         members: impl IntoIterator<Item = (&str, RouterConfig)>,
     ) -> Result<Group, AddError> {
+        let members = members.into_iter();
+        let members = members.map(|(name, config)| (name, config, Start::Fresh));
+        self.add_group_with(name, members).await
+    }
+
+    /// The same, for routers that may take the places of those whose process died: all of them do or none.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`]; the node is as before.
+    pub async fn add_group_with(
+        &self,
+        name: &str,
+        members: impl IntoIterator<Item = (&str, RouterConfig, Start)>,
+    ) -> Result<Group, AddError> {
         let (reply, answer) = oneshot::channel();
         let members = members.into_iter();
         let command = Command::AddGroup {
             name: name.into(),
             members: members
-                .map(|(name, config)| (name.into(), config))
+                .map(|(name, config, start)| (name.into(), config, start))
                 .collect(),
             reply,
         };
@@ -138,6 +170,19 @@ impl Node {
         }
     }
 
+    /// Returns once the election's thread has served all that was due: it is alive and keeps up.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::Stopped`] if the node has ended.
+    pub async fn ping(&self) -> Result<(), ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(Command::Ping(reply))
+            .map_err(|_| ChangeError::Stopped)?;
+        answer.await.map_err(|_| ChangeError::Stopped)
+    }
+
     /// Stops every router as [`Router::stop`] does, and ends the node. Takes 6 s at most.
     pub async fn shutdown(&self) {
         let (reply, done) = oneshot::channel();
@@ -185,6 +230,41 @@ impl Router {
         self.send(Command::SetPriority {
             id: self.id,
             priority,
+            reply,
+        })?;
+        answer.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// Goes on with another configuration. A Master stays Master: it holds and announces the addresses that are new, lets
+    /// go of those that are gone (and puts one with another prefix length back at once), and leaves alone those that
+    /// stay; no advertisement is missed. A priority that was [set](Self::set_priority) stays until it is set again.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::NotInPlace`] if the interface, the VRID, the address family, the version, ownership, or whether it
+    /// is unicast would change, [`ChangeError::Stopped`]. Nothing has changed then.
+    pub async fn reconfigure(&self, config: RouterConfig) -> Result<(), ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Reconfigure {
+            id: self.id,
+            config: Box::new(config),
+            reply,
+        })?;
+        answer.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// Leaves mastership to others `until` then, or until told otherwise: a Master hands over as when it is stopped, and
+    /// is a Backup that preempts no lesser Master. It is Master all the same where nobody else is. A moment that is past
+    /// ends it. If it is in a sync group, all of that does so.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::Rejected`] if it is stopping, [`ChangeError::Stopped`].
+    pub async fn stand_by(&self, until: Option<Instant>) -> Result<(), ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::StandBy {
+            id: self.id,
+            until,
             reply,
         })?;
         answer.await.map_err(|_| ChangeError::Stopped)?

@@ -95,6 +95,30 @@ impl Packet {
         packet
     }
 
+    /// Goes on with another configuration, and with its numbers.
+    pub(crate) fn reconfigure(&mut self, old: &RouterConfig, new: &RouterConfig) {
+        let mut other = Self::new(new);
+        match (&mut self.sealed, &mut other.sealed) {
+            (Sealed::Header(before), Sealed::Header(after)) => {
+                std::mem::swap(&mut before.sequence, &mut after.sequence);
+                after.identification = before.identification;
+            }
+            (
+                Sealed::Trailer {
+                    sequence: before, ..
+                },
+                Sealed::Trailer {
+                    sequence: after, ..
+                },
+            ) if old.security().is_checked_as(new.security()) => std::mem::swap(before, after),
+            (
+                Sealed::Header(_) | Sealed::Not | Sealed::Trailer { .. },
+                Sealed::Header(_) | Sealed::Not | Sealed::Trailer { .. },
+            ) => {}
+        }
+        *self = other;
+    }
+
     /// One advertisement, to however many destinations, at `wall` since 1970. Says what it travels in.
     pub(crate) fn begin(&mut self, wall: Duration) -> Carrier {
         match &mut self.sealed {

@@ -102,6 +102,24 @@ impl Receiver {
         }
     }
 
+    /// Goes on with another configuration. What was heard so far still cannot be played again.
+    pub(crate) fn reconfigure(&mut self, old: &RouterConfig, new: &RouterConfig) {
+        let other = Self::new(new);
+        let trust = std::mem::replace(&mut self.trust, Trust::Message);
+        let trust = match (trust, other.trust) {
+            (Trust::Header { replay, .. }, Trust::Header { key, .. }) => {
+                Trust::Header { key, replay }
+            }
+            (Trust::Trailer { verifier, .. }, Trust::Trailer { keys, .. })
+                if old.security().is_checked_as(new.security()) =>
+            {
+                Trust::Trailer { keys, verifier }
+            }
+            (_, trust) => trust,
+        };
+        *self = Self { trust, ..other };
+    }
+
     /// What `datagram`, which bears the router's VRID, says at `wall` since 1970; `None` if that is nothing, which is
     /// counted.
     pub(crate) fn hear(

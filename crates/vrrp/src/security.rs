@@ -48,6 +48,17 @@ pub(crate) enum Security {
 }
 
 impl Security {
+    /// Are trailers checked in the same way, whatever the keys?
+    pub(crate) fn is_checked_as(&self, other: &Self) -> bool {
+        let how = |security: &Self| match security {
+            Self::Header { .. } | Self::Message => None,
+            Self::Trailer {
+                mode, freshness, ..
+            } => Some((*mode, *freshness)),
+        };
+        how(self) == how(other)
+    }
+
     pub(crate) const fn is_header(&self) -> bool {
         matches!(self, Self::Header { .. })
     }

@@ -32,6 +32,8 @@ pub struct RouterStatus {
     pub since: Instant,
     /// How it came there; `None` before the first change.
     pub last_transition: Option<Transition>,
+    /// It leaves mastership to others: see [`Router::stand_by`](crate::Router::stand_by).
+    pub stands_by: bool,
     /// What is missing.
     pub faults: Faults,
     /// The address it sends from.

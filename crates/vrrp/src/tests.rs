@@ -1,6 +1,8 @@
 //! The engine with simulated time: a fake link between nodes, and a fake address driver.
 
 mod addresses;
+mod adopting;
+mod changes;
 mod election;
 mod groups;
 mod lan;
@@ -8,3 +10,4 @@ mod lifecycle;
 mod receive;
 mod record;
 mod security;
+mod stand_by;

@@ -13,10 +13,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use locum_lab::{Host, Lan, wait_until};
 use locum_vrrp::election::Config;
+use locum_vrrp::vip::{
+    AddressDriver as _, Change, Claim, Foreign, Lease, LinkWatch, NetlinkAddresses, Options,
+    WatchOptions,
+};
 use locum_vrrp::wire::AhPacket;
 use locum_vrrp::{
     AdvertInterval, AhKey, HmacFreshness, HmacKey, HmacKeyId, HmacKeys, HmacMode, HmacWindow, Node,
-    Password, Peer, Priority, Router, RouterConfig, StartError, State, Vrid,
+    Password, Peer, Priority, Router, RouterConfig, Start, StartError, State, Vrid,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
@@ -419,4 +423,60 @@ async fn a_missing_capability_is_named() {
     let error = started.unwrap().join().unwrap().unwrap_err();
     assert!(matches!(error, StartError::Permission));
     assert!(error.to_string().contains("CAP_NET_RAW"));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel's leases run in real time"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// A process that died as Master has left its addresses behind, with its mark and its lease.
+#[tokio::test]
+async fn a_router_adopts_the_addresses_of_a_dead_process_without_a_moment_in_between() {
+    let pair = Pair::new();
+    let host = &pair.hosts[0];
+    let vips = [net("192.0.2.10/24"), net("192.0.2.11/32")];
+    let (watch, mut changes) = host.run(|| LinkWatch::start(WatchOptions::default()).unwrap());
+    let index = watch.link_by_name("eth0").unwrap().index;
+    let dead = host.run(|| NetlinkAddresses::start(Options::default()).unwrap());
+    let claim = Claim {
+        lease: Lease::Until(now() + Duration::from_secs(4)),
+        foreign: Foreign::Refuse,
+    };
+    for answer in dead.ensure_present(index, &vips, claim).await {
+        answer.unwrap();
+    }
+    drop(dead);
+
+    let election = Config::new(AdvertInterval::v3(100).unwrap(), Priority::new(150)).unwrap();
+    let vrid = Vrid::new(51).unwrap();
+    let config = RouterConfig::new("eth0", vrid, vips.to_vec(), election).unwrap();
+    let begun = now();
+    let start = Start::Adopt { advertised: begun };
+    let router = pair.nodes[0].add_with("a", config, start).await.unwrap();
+    until(&router, State::Master).await;
+    // Less than any Backup waits.
+    assert!(now() - begun < Duration::from_secs(2));
+    held(&router).await;
+    // Beyond the lease that was left behind.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    for vip in vips {
+        assert!(host.has_address(vip.addr()));
+    }
+    while let Ok(change) = changes.try_recv() {
+        assert!(
+            !matches!(change, Change::AddressRemoved { .. }),
+            "{change:?}"
+        );
+    }
+    drop(watch);
+    assert_eq!(router.status().state, State::Master);
+    assert_eq!(router.status().addresses_restored, 0);
+    pair.nodes[0].shutdown().await;
+    for vip in vips {
+        assert!(!host.has_address(vip.addr()));
+    }
 }

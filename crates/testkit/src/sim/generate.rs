@@ -9,7 +9,7 @@ use locum_vrrp_wire::{AdvertInterval, Priority, Version};
 use super::Nanos;
 use super::bounds::Bounds;
 use super::rng::Rng;
-use super::scenario::{Failure, Fault, Kind, MachinePlan, Pause, Scenario};
+use super::scenario::{Change, Failure, Fault, Kind, MachinePlan, Pause, Scenario};
 
 /// What [`Scenario::from_seed`] may choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +213,14 @@ impl Troubles {
             };
         }
         scenario.faults.sort_by_key(|fault| fault.at);
+        let changes = |fault: &Fault| {
+            let change = matches!(fault.kind, Kind::Reconfigure { .. });
+            change || matches!(fault.kind, Kind::StandBy { .. })
+        };
+        if scenario.faults.iter().any(changes) {
+            // With twice the interval everything takes twice as long.
+            self.settling = self.settling.times(2);
+        }
         // Somebody may stop (6 s), start again, wait for 10 s and try a failed effect again after 10 s.
         let last = Nanos::secs(26) + self.settling.times(2);
         scenario.end = over.max(at) + last;
@@ -263,6 +271,9 @@ impl Troubles {
         if instantly {
             return Nanos::ZERO;
         }
+        if matches!(kind, Kind::StandBy { .. }) && self.rng.chance(500) {
+            return self.settling + self.soon();
+        }
         let most = match self.rng.small(6) {
             0 => Nanos::millis(20),
             1 => self.interval,
@@ -278,7 +289,13 @@ impl Troubles {
     fn planned(&mut self, scenario: &Scenario) -> Kind {
         let machine = self.rng.small(scenario.size());
         let vrid = self.rng.small(scenario.vrids());
-        match self.rng.small(8) {
+        match self.rng.small(12) {
+            8..10 => Kind::Reconfigure {
+                machine,
+                vrid,
+                change: self.change(scenario, machine, vrid),
+            },
+            10..12 => Kind::StandBy { machine, vrid },
             0..4 => Kind::Stop { machine },
             4..6 => Kind::Priority {
                 machine,
@@ -288,6 +305,33 @@ impl Troubles {
             6 => Kind::TrackingFails { machine, vrid },
             _ => Kind::Duplicates {
                 permille: self.rng.pick(&[20, 500, 1000]),
+            },
+        }
+    }
+
+    fn change(&mut self, scenario: &Scenario, machine: u8, vrid: u8) -> Change {
+        let plan = scenario.machines.get(usize::from(machine));
+        let router = plan.and_then(|plan| plan.routers.get(usize::from(vrid)));
+        let interval = router.and_then(Option::as_ref).map(|one| one.interval);
+        match interval.filter(|interval| interval.version() == Version::V3) {
+            Some(interval) if self.rng.chance(500) => {
+                let units = interval.wire_value();
+                Change::Interval(
+                    self.rng
+                        .pick(&[units.div_ceil(10), units.div_ceil(2), units * 2]),
+                )
+            }
+            Some(_) | None => match self.rng.small(2) {
+                0 => Change::Priority(1 + self.rng.small(254)),
+                _ => Change::Preempt(self.rng.pick(&[
+                    Preempt::Forbid,
+                    Preempt::Allow {
+                        delay: Nanos::ZERO.duration(),
+                    },
+                    Preempt::Allow {
+                        delay: Nanos::millis(500).duration(),
+                    },
+                ])),
             },
         }
     }

@@ -12,6 +12,8 @@ use super::Nanos;
     reason = "each needs a mutation that it catches"
 )]
 pub enum Invariant {
+    /// Nobody takes a dead process's place where somebody else has taken over long ago.
+    AdoptsInTime,
     /// On a settled LAN the Master is the best that may be.
     BestMaster,
     /// No address without mastership or a running lease.
@@ -28,13 +30,16 @@ pub enum Invariant {
     OneMaster,
     /// A second owner does not last.
     SecondOwner,
+    /// Who leaves mastership to others preempts nobody.
+    StandsBy,
     /// Nobody takes over from a Master that is as good without a cause.
     UnforcedChange,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
+        Self::AdoptsInTime,
         Self::BestMaster,
         Self::HeldByRight,
         Self::LastAnnouncement,
@@ -43,6 +48,7 @@ impl Invariant {
         Self::NoSilentMaster,
         Self::OneMaster,
         Self::SecondOwner,
+        Self::StandsBy,
         Self::UnforcedChange,
     ];
 
@@ -50,6 +56,7 @@ impl Invariant {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AdoptsInTime => "adopts-in-time",
             Self::BestMaster => "best-master",
             Self::HeldByRight => "held-by-right",
             Self::LastAnnouncement => "last-announcement",
@@ -58,6 +65,7 @@ impl Invariant {
             Self::NoSilentMaster => "no-silent-master",
             Self::OneMaster => "one-master",
             Self::SecondOwner => "second-owner",
+            Self::StandsBy => "stands-by",
             Self::UnforcedChange => "unforced-change",
         }
     }

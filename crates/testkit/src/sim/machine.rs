@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use locum_vrrp_election::HoldId;
+use locum_vrrp_election::transcript::Parameters;
 
 use super::Nanos;
 use super::scenario::{Failure, Pause};
@@ -120,6 +121,8 @@ impl<S> Machine<S> {
             router.holding = false;
             router.seen_held = false;
             router.release_by = None;
+            router.stands_by_until = None;
+            router.adopted = false;
         }
     }
 }
@@ -170,6 +173,14 @@ pub(crate) struct Router {
     /// Let go of at a time when the driver was well: they are gone by then. On the machine's clock.
     pub(crate) release_by: Option<Nanos>,
     pub(crate) tracking_fails: bool,
+    /// What it was given while it ran.
+    pub(crate) reconfigured: Option<Parameters>,
+    /// On the machine's clock.
+    pub(crate) stands_by_until: Option<Nanos>,
+    /// When it last advertised as Master, as long as it is or its process died so. On the machine's clock.
+    pub(crate) beat: Option<Nanos>,
+    /// It took the place of a process that died, and so had no startup delay.
+    pub(crate) adopted: bool,
 }
 
 /// On the machine's clock.
@@ -218,6 +229,8 @@ pub(crate) struct Task {
     pub(crate) releases: u32,
     pub(crate) announce: u32,
     pub(crate) recheck: u32,
+    /// What an earlier process left behind may be taken over in a moment.
+    pub(crate) keeps_leftovers: bool,
     asked: Option<Request>,
     held: Option<HoldId>,
     announced: u32,
@@ -238,6 +251,7 @@ impl Default for Task {
             releases: 0,
             announce: 0,
             recheck: 0,
+            keeps_leftovers: false,
             asked: None,
             held: None,
             announced: 0,
@@ -291,7 +305,8 @@ impl Task {
             hold,
             recheck,
         });
-        let waits = hold.is_none() && self.retry.is_some_and(|at| now < at);
+        let waits =
+            hold.is_none() && (self.keeps_leftovers || self.retry.is_some_and(|at| now < at));
         if self.call.is_none() && self.asked != Some(request) && !waits {
             self.asked = Some(request);
             self.retry = None;
@@ -327,6 +342,12 @@ impl Task {
 
     pub(crate) const fn waits_to_retry(&self) -> bool {
         self.retry.is_some()
+    }
+
+    /// It is Master no more.
+    pub(crate) const fn hush(&mut self) {
+        self.announced = self.announce;
+        self.announcing = None;
     }
 
     pub(crate) const fn announce_now(&mut self) -> u32 {

@@ -1,5 +1,6 @@
 //! Knows the truth about the LAN and says where an invariant breaks.
 
+use locum_vrrp_election::transcript::Parameters;
 use locum_vrrp_election::{Preempt, State};
 use locum_vrrp_wire::Priority;
 
@@ -55,6 +56,7 @@ struct Rank {
     state: State,
     priority: Priority,
     preempts: bool,
+    stands_by: bool,
     interval: Nanos,
     /// When it last advertised or tried to, and when it last succeeded; or became Master; or woke up.
     tried: Nanos,
@@ -71,16 +73,15 @@ impl Referee {
             let each = each.map(|plan| Rank {
                 state: State::Initialize,
                 priority: plan.map_or(Priority::STOP, |plan| plan.priority),
-                preempts: plan.is_some_and(|plan| {
-                    plan.priority.is_owner() || matches!(plan.preempt, Preempt::Allow { .. })
-                }),
+                preempts: plan.is_some_and(preempts),
+                stands_by: false,
                 interval: plan.map_or(Nanos::ZERO, |plan| plan.interval.duration().into()),
                 tried: Nanos::ZERO,
                 sent: Nanos::ZERO,
                 missed: plan.map_or(0, |plan| u64::from(plan.missed_adverts.get())),
             });
             Ranks {
-                bounds: Bounds::of(&scenario.machines, vrid),
+                bounds: Bounds::of(&scenario.variants(), vrid),
                 each: each.collect(),
                 masters: 0,
                 owners: 0,
@@ -178,12 +179,55 @@ impl Referee {
         self.planned(now, machine, vrid);
     }
 
+    /// It has these parameters now.
+    pub(crate) fn configured(
+        &mut self,
+        now: Nanos,
+        machine: u8,
+        vrid: u8,
+        plan: &Parameters,
+        priority: Priority,
+    ) {
+        let rank = &mut self.vrids[usize::from(vrid)].each[usize::from(machine)];
+        rank.interval = plan.interval.duration().into();
+        rank.preempts = preempts(plan);
+        // What was in time by the longer interval is not late by the shorter one.
+        rank.tried = rank.tried.max(now - rank.interval);
+        rank.sent = now;
+        self.priority(now, machine, vrid, priority);
+    }
+
+    pub(crate) fn priority_of(&self, machine: u8, vrid: u8) -> Priority {
+        self.vrids[usize::from(vrid)].each[usize::from(machine)].priority
+    }
+
+    pub(crate) fn stands_by(&mut self, now: Nanos, machine: u8, vrid: u8, stands_by: bool) {
+        let rank = &mut self.vrids[usize::from(vrid)].each[usize::from(machine)];
+        if std::mem::replace(&mut rank.stands_by, stands_by) || stands_by {
+            self.rank(vrid);
+            self.planned(now, machine, vrid);
+        }
+    }
+
+    /// It has taken the place of its predecessor.
+    pub(crate) fn adopted(&mut self, now: Nanos, machine: u8, vrid: u8) {
+        let ranks = &self.vrids[usize::from(vrid)];
+        let others = ranks.masters & !(1 << machine);
+        if others != 0 && self.troubles == 0 && ranks.calm_since.is_some() {
+            self.broke(Invariant::AdoptsInTime, now, vrid, 1 << machine | others);
+        }
+    }
+
     pub(crate) fn state(&mut self, now: Nanos, machine: u8, vrid: u8, state: State) {
         let ranks = &mut self.vrids[usize::from(vrid)];
         let before = ranks.masters;
         ranks.masters = with(before, machine, state == State::Master);
         let rank = &mut ranks.each[usize::from(machine)];
         rank.state = state;
+        if state == State::Preempting && rank.stands_by {
+            self.broke(Invariant::StandsBy, now, vrid, 1 << machine);
+            return;
+        }
         if ranks.masters & !before == 0 {
             return;
         }
@@ -197,7 +241,8 @@ impl Referee {
                 &ranks.each[usize::from(machine)],
                 &ranks.each[usize::from(incumbent)],
             );
-            if !(ours.preempts && ours.priority > theirs.priority) {
+            let preempts = ours.preempts && !ours.stands_by;
+            if !(preempts && ours.priority > theirs.priority) {
                 let both = 1 << machine | 1 << incumbent;
                 self.broke(Invariant::UnforcedChange, now, vrid, both);
                 return;
@@ -346,7 +391,8 @@ impl Referee {
         let each = &ranks.each;
         let acceptable = (0..each.len()).filter(eligible).filter(|one| {
             let mut others = (0..each.len()).filter(eligible);
-            others.all(|other| !each[other].preempts || each[other].priority <= each[*one].priority)
+            let preempts = |one: usize| each[one].preempts && !each[one].stands_by;
+            others.all(|other| !preempts(other) || each[other].priority <= each[*one].priority)
         });
         ranks.acceptable = acceptable.fold(0, |all, one| all | 1 << one);
     }
@@ -365,6 +411,10 @@ impl Referee {
             });
         }
     }
+}
+
+fn preempts(plan: &Parameters) -> bool {
+    plan.priority.is_owner() || matches!(plan.preempt, Preempt::Allow { .. })
 }
 
 fn refresh(scenario: &Scenario, vrid: u8) -> Nanos {

@@ -1,6 +1,8 @@
 //! What happens in one simulation, as a value: made from a seed, reduced, written down, read and run again.
 
 use locum_vrrp_election::transcript::Parameters;
+use locum_vrrp_election::{Config, LeasePolicy, Preempt};
+use locum_vrrp_wire::{AdvertInterval, Priority, Version};
 
 use super::Nanos;
 
@@ -131,6 +133,15 @@ pub enum Kind {
         /// The new one, 1 to 254.
         to: u8,
     },
+    /// A virtual router gets another configuration, and its old one at the end.
+    Reconfigure {
+        /// Where.
+        machine: u8,
+        /// Which.
+        vrid: u8,
+        /// What becomes of it.
+        change: Change,
+    },
     /// Advertisements cannot be sent.
     SendFails {
         /// Where.
@@ -140,6 +151,13 @@ pub enum Kind {
     SourceLost {
         /// Where.
         machine: u8,
+    },
+    /// A virtual router leaves mastership to others for so long.
+    StandBy {
+        /// Where.
+        machine: u8,
+        /// Which.
+        vrid: u8,
     },
     /// The process is told to stop; it starts again at the end, or when it has stopped.
     Stop {
@@ -153,6 +171,43 @@ pub enum Kind {
         /// For which.
         vrid: u8,
     },
+}
+
+/// One parameter that becomes another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "as above")]
+pub enum Change {
+    /// The interval in centiseconds, in version 3.
+    Interval(u16),
+    /// Whether a lesser Master is preempted.
+    Preempt(Preempt),
+    /// The priority, 1 to 254.
+    Priority(u8),
+}
+
+impl Change {
+    /// What `before` becomes; `None` if it cannot.
+    #[must_use]
+    pub fn of(self, before: &Parameters) -> Option<Parameters> {
+        let mut after = before.clone();
+        match self {
+            Self::Interval(units) => {
+                if before.interval.version() != Version::V3 {
+                    return None;
+                }
+                after.interval = AdvertInterval::v3(units).ok()?;
+                after.lease = LeasePolicy::Auto;
+            }
+            Self::Preempt(preempt) => after.preempt = preempt,
+            Self::Priority(priority) => {
+                if before.priority.is_owner() {
+                    return None;
+                }
+                after.priority = Priority::new(priority);
+            }
+        }
+        Config::try_from(&after).is_ok().then_some(after)
+    }
 }
 
 /// How the address driver fails.
@@ -199,8 +254,10 @@ impl Kind {
             | Self::Pause { machine, .. }
             | Self::PowerOff { machine }
             | Self::Priority { machine, .. }
+            | Self::Reconfigure { machine, .. }
             | Self::SendFails { machine }
             | Self::SourceLost { machine }
+            | Self::StandBy { machine, .. }
             | Self::Stop { machine }
             | Self::TrackingFails { machine, .. } => Some(machine),
         }
@@ -210,6 +267,8 @@ impl Kind {
         match self {
             Self::AddressRemoved { vrid, .. }
             | Self::Priority { vrid, .. }
+            | Self::Reconfigure { vrid, .. }
+            | Self::StandBy { vrid, .. }
             | Self::TrackingFails { vrid, .. } => Some(vrid),
             Self::ClockJump { .. }
             | Self::Crash { .. }
@@ -241,6 +300,8 @@ impl Kind {
             self,
             Self::Duplicates { .. }
                 | Self::Priority { .. }
+                | Self::Reconfigure { .. }
+                | Self::StandBy { .. }
                 | Self::Stop { .. }
                 | Self::TrackingFails { .. }
         )
@@ -259,6 +320,30 @@ impl Scenario {
     #[must_use]
     pub fn size(&self) -> u8 {
         u8::try_from(self.machines.len()).unwrap_or(u8::MAX)
+    }
+
+    /// The machines, and each once more for every configuration that a virtual router of it gets.
+    pub(crate) fn variants(&self) -> Vec<MachinePlan> {
+        let mut all = self.machines.clone();
+        for fault in &self.faults {
+            if let Kind::Reconfigure {
+                machine,
+                vrid,
+                change,
+            } = fault.kind
+                && let Some(plan) = self.machines.get(usize::from(machine))
+            {
+                let mut plan = plan.clone();
+                let router = plan.routers.get_mut(usize::from(vrid));
+                if let Some(Some(router)) = router
+                    && let Some(after) = change.of(router)
+                {
+                    *router = after;
+                }
+                all.push(plan);
+            }
+        }
+        all
     }
 
     /// How many virtual routers run on all machines together.

@@ -31,7 +31,7 @@ impl Subject for Election {
         let [config] = configs else {
             panic!("an election is of one virtual router");
         };
-        Self::new(config.clone())
+        Self::new(*config)
     }
 
     fn handle(&mut self, now: Instant, _member: usize, input: Input) -> Result<(), Rejected> {

@@ -15,11 +15,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use locum_vrrp_election::Preempt;
 use locum_vrrp_election::transcript::Seconds;
 use thiserror::Error;
 
 use super::Nanos;
-use super::scenario::{Failure, Fault, Kind, MOST_MACHINES, MachinePlan, Pause, Scenario};
+use super::scenario::{Change, Failure, Fault, Kind, MOST_MACHINES, MachinePlan, Pause, Scenario};
 
 /// The first line of every scenario.
 pub const SCENARIO_HEADER: &str = "locum-scenario 1";
@@ -96,6 +97,24 @@ impl fmt::Display for Kind {
             Self::PowerOff { machine } => write!(f, "power-off m{}", m(machine)),
             Self::Priority { machine, vrid, to } => {
                 write!(f, "priority m{}.v{} to={to}", m(machine), vrid + 1)
+            }
+            Self::Reconfigure {
+                machine,
+                vrid,
+                change,
+            } => {
+                write!(f, "reconfigure m{}.v{} ", m(machine), vrid + 1)?;
+                match change {
+                    Change::Interval(units) => write!(f, "interval={units}"),
+                    Change::Preempt(Preempt::Forbid) => f.write_str("preempt=never"),
+                    Change::Preempt(Preempt::Allow { delay }) => {
+                        write!(f, "preempt={}", Seconds(delay))
+                    }
+                    Change::Priority(priority) => write!(f, "priority={priority}"),
+                }
+            }
+            Self::StandBy { machine, vrid } => {
+                write!(f, "stand-by m{}.v{}", m(machine), vrid + 1)
             }
             Self::SendFails { machine } => write!(f, "send-fails m{}", m(machine)),
             Self::SourceLost { machine } => write!(f, "source-lost m{}", m(machine)),
@@ -293,6 +312,18 @@ fn read_kind(text: &str) -> Option<Kind> {
             (1..=254).contains(&to).then_some(())?;
             Kind::Priority { machine, vrid, to }
         }
+        "reconfigure" => {
+            let (machine, vrid) = router(next()?)?;
+            Kind::Reconfigure {
+                machine,
+                vrid,
+                change: read_change(next()?)?,
+            }
+        }
+        "stand-by" => {
+            let (machine, vrid) = router(next()?)?;
+            Kind::StandBy { machine, vrid }
+        }
         "send-fails" => Kind::SendFails {
             machine: machine(next()?)?,
         },
@@ -309,4 +340,21 @@ fn read_kind(text: &str) -> Option<Kind> {
         _ => return None,
     };
     words.next().is_none().then_some(kind)
+}
+
+fn read_change(text: &str) -> Option<Change> {
+    let (key, value) = text.split_once('=')?;
+    Some(match (key, value) {
+        ("interval", units) => Change::Interval(units.parse().ok()?),
+        ("preempt", "never") => Change::Preempt(Preempt::Forbid),
+        ("preempt", delay) => Change::Preempt(Preempt::Allow {
+            delay: time(delay)?.duration(),
+        }),
+        ("priority", priority) => {
+            let priority = priority.parse().ok()?;
+            (1..=254).contains(&priority).then_some(())?;
+            Change::Priority(priority)
+        }
+        _ => return None,
+    })
 }

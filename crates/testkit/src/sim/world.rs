@@ -279,7 +279,10 @@ impl<'a, S: Subject> World<'a, S> {
             Event::Answer { vrid, call, .. } => self.answered(index, vrid, call),
             Event::Command { fault, begins, .. } => self.command(index, fault, begins),
             Event::Effect { vrid, call, .. } => self.take_effect(index, vrid, call),
-            Event::Eligible { .. } => self.refresh_eligible(index),
+            Event::Eligible { .. } => {
+                self.end_stand_bys(index);
+                self.refresh_eligible(index);
+            }
             Event::StopBound { .. } => self.stop_now(index),
             Event::Task { vrid, .. } => {
                 self.router(index, vrid).task.disarm();

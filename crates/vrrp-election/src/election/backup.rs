@@ -24,6 +24,8 @@ pub(super) struct Watch {
     best: Option<MasterSeen>,
     /// `Master_Adver_Interval` (RFC 9568 §6.1).
     pub(super) interval: Duration,
+    /// It is a Master's, not the configured one.
+    pub(super) learned: bool,
     /// When the wait that ends with [`Timer::MasterDown`] began.
     since: Option<Instant>,
     /// The Master said that it stops.
@@ -40,11 +42,18 @@ impl Watch {
             master: None,
             best: None,
             interval: config.interval.duration(),
+            learned: false,
             since: None,
             stopped: false,
             lesser: None,
             listened: false,
         }
+    }
+
+    /// The wait, if there is one, begins at `now`.
+    pub(super) fn watches_from(&mut self, now: Instant) {
+        self.since = self.since.map(|_| now);
+        self.listened = false;
     }
 }
 
@@ -121,6 +130,9 @@ impl Election {
     }
 
     fn preempt(&self) -> Preempt {
+        if self.stands_by {
+            return Preempt::Forbid;
+        }
         if self.priority.is_owner() {
             // RFC 9568 §6.1: the owner always preempts.
             return Preempt::Allow {
@@ -168,7 +180,13 @@ impl Election {
         self.watch.best = better.or(Some(newcomer));
         self.watch.master = Some(newcomer);
         if advert.interval.version() == Version::V3 {
-            self.watch.interval = advert.interval.duration();
+            let theirs = advert.interval.duration();
+            self.watch.interval = match better {
+                // These may be its last words, and the better one advertises by its own interval.
+                Some(_) => theirs.max(self.watch.interval),
+                None => theirs,
+            };
+            self.watch.learned = true;
         }
         self.watch.stopped = false;
         self.watch_from(now);
@@ -178,6 +196,29 @@ impl Election {
         self.watch.since = Some(now);
         self.watch.listened = false;
         self.watch_again();
+    }
+
+    /// A lesser Master is not to be preempted any more: it is watched from when it was last heard.
+    pub(super) fn follow_the_lesser(&mut self, now: Instant) {
+        if self.preempt() != Preempt::Forbid {
+            return;
+        }
+        self.timers.stop(Timer::PreemptDelay);
+        let heard = self.watch.lesser.filter(|_| self.hears_lesser(now));
+        if heard.is_some() {
+            self.watch.stopped = false;
+            self.watch.listened = false;
+            self.watch.since = self.watch.since.max(heard);
+            self.watch_again();
+        }
+    }
+
+    /// With other parameters. A wait that is over stays over, and a last look lasts as long as it does.
+    pub(super) fn go_on_watching(&mut self, now: Instant) {
+        let owner_waits = self.priority.is_owner() && !self.may_be_master(now);
+        if !(self.watch.listened || self.is_ready() || owner_waits) {
+            self.watch_again();
+        }
     }
 
     /// The Master that was lesser may be better now.

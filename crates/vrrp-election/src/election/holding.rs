@@ -48,12 +48,14 @@ impl Election {
         }
     }
 
-    fn hold_on(&mut self, now: Instant, hold: Hold) {
+    pub(super) fn hold_on(&mut self, now: Instant, hold: Hold) {
         let until = self.config.lease_duration().map(|lease| now + lease);
         self.hold = Some(Hold { until, ..hold });
         self.push(Action::Hold { id: hold.id, until });
         if until.is_some() {
             self.timers.set(Timer::Renew, now + Config::RENEWAL);
+        } else {
+            self.timers.stop(Timer::Renew);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Election;
 use crate::interface::{State, Timer};
 
-const TIMERS: [Timer; 9] = [
+const TIMERS: [Timer; 11] = [
     Timer::MasterDown,
     Timer::PreemptDelay,
     Timer::Linger,
@@ -13,6 +13,8 @@ const TIMERS: [Timer; 9] = [
     Timer::Renew,
     Timer::Leave,
     Timer::Retry,
+    Timer::Adopt,
+    Timer::StandBy,
 ];
 
 impl Election {
@@ -52,6 +54,7 @@ impl Election {
             State::Leaving => true,
         };
         debug_assert!(started, "started: {self:?}");
+        debug_assert!(self.started || !self.stands_by, "stands by: {self:?}");
         debug_assert!(
             !self.priority.is_stop() && self.priority.is_owner() == self.config.priority.is_owner(),
             "priority: {self:?}"
@@ -79,6 +82,8 @@ impl Election {
                 let leased = self.hold.is_some_and(|hold| hold.until.is_some());
                 (leased, leased)
             }
+            Timer::Adopt => (false, matches!(self.state, State::Fault | State::Backup)),
+            Timer::StandBy => (false, self.stands_by),
             Timer::Retry => {
                 let failed = self.faults.addresses || self.faults.sending;
                 let retries = self.state == State::Fault && failed;

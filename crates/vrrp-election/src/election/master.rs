@@ -45,6 +45,7 @@ impl Election {
             Timer::PreemptDelay,
             Timer::Linger,
             Timer::Acquire,
+            Timer::Adopt,
         ] {
             self.timers.stop(timer);
         }
@@ -152,6 +153,18 @@ impl Election {
         if !self.reign.announced.is_some_and(recent) {
             self.announce(now);
         }
+        self.next_announcement(now);
+    }
+
+    pub(super) fn announce_again(&mut self, now: Instant) {
+        if self.state == State::Master {
+            self.announce_round(now);
+        }
+    }
+
+    /// What is left of the round, or of the time until the next refresh, by the schedule of now.
+    pub(super) fn reschedule_announcements(&mut self, now: Instant) {
+        self.reign.step = 0;
         self.next_announcement(now);
     }
 

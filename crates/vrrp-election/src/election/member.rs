@@ -24,6 +24,7 @@ pub(super) struct Membership {
 }
 
 impl Election {
+    /// Also when the group's members have changed.
     pub(crate) const fn join(&mut self, place: Place, leave: Duration) {
         self.membership = Some(Membership { place, leave });
     }
@@ -64,6 +65,19 @@ impl Election {
     pub(crate) fn raise(&mut self, now: Instant) {
         if self.is_ready() {
             self.rise(now);
+        }
+        self.check_invariants();
+    }
+
+    /// Could it take the place of the one that died, were it alone?
+    pub(crate) fn may_adopt(&self, now: Instant) -> bool {
+        self.is_member() && self.state == State::Backup && self.is_adopting(now)
+    }
+
+    /// So could the others.
+    pub(crate) fn take_its_place(&mut self, now: Instant) {
+        if self.may_adopt(now) {
+            self.take_the_place(now);
         }
         self.check_invariants();
     }

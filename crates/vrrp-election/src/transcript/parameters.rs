@@ -45,7 +45,7 @@ impl From<&Config> for Parameters {
             missed_adverts,
             lease,
             announce,
-        } = config.clone();
+        } = *config;
         Self {
             interval,
             priority,

@@ -8,7 +8,7 @@ use locum_vrrp_wire::{AdvertInterval, Priority};
 use thiserror::Error;
 
 use super::{HEADER, Parameters, Seconds};
-use crate::config::{AnnounceSchedule, LeasePolicy, Preempt};
+use crate::config::{AnnounceSchedule, Config, LeasePolicy, Preempt};
 use crate::interface::{Advert, Effect, HoldId, Input, Link, Tracking};
 
 /// One line of a transcript.
@@ -100,10 +100,24 @@ impl<'a> Line<'a> {
 }
 
 fn read_input(text: &str) -> Option<Input> {
+    if let Some(parameters) = text.strip_prefix("reconfigure ") {
+        let parameters: Parameters = parameters.parse().ok()?;
+        return Some(Input::Reconfigure(Config::try_from(&parameters).ok()?));
+    }
     let mut words = text.split(' ');
     let word = words.next()?;
     let input = match word {
         "startup" => Input::Startup,
+        "announce" => Input::Announce,
+        "adopt" => Input::Adopt {
+            age: seconds(words.next()?.strip_prefix("age=")?)?,
+        },
+        "stand-by" => Input::StandBy {
+            time: match words.next()? {
+                "on" => None,
+                time => Some(seconds(time)?),
+            },
+        },
         "shutdown" => Input::Shutdown,
         "timeout" => Input::Timeout,
         "not-sent" => Input::Effect(Effect::NotSent),
@@ -139,6 +153,11 @@ fn read_input(text: &str) -> Option<Input> {
         _ => return None,
     };
     words.next().is_none().then_some(input)
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let Seconds(time) = text.parse().ok()?;
+    Some(time)
 }
 
 fn number<T: FromStr>(text: Option<&str>) -> Option<T> {

@@ -50,6 +50,20 @@ fn every_input_is_read_as_it_was_written() {
         Input::Effect(Effect::HoldLapsed(id)),
         Input::Effect(Effect::NotSent),
         Input::Timeout,
+        Input::Announce,
+        Input::Adopt {
+            age: Duration::from_millis(800),
+        },
+        Input::StandBy { time: None },
+        Input::StandBy {
+            time: Some(Duration::from_secs(3600)),
+        },
+        Input::Reconfigure(
+            Config::new(AdvertInterval::v3(50).unwrap(), Priority::new(90))
+                .unwrap()
+                .addresses(3)
+                .preempt(Preempt::Forbid),
+        ),
     ];
     for expected in inputs {
         let text = event(expected, Ok(()), &[]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use locum_vip::{AddressError, Outcome};
-use locum_vrrp_election::{Action, Effect, HoldId, Input, Rejected};
+use locum_vrrp_election::{Action, Effect, HoldId, Input, Rejected, State};
 use locum_vrrp_wire::Priority;
 
 use super::{Due, Engine};
@@ -44,13 +44,14 @@ impl<T: Transport> Engine<T> {
     fn fed(&mut self, now: Instant, id: RouterId) {
         match self.routers.get(&id).and_then(|router| router.seat.group()) {
             Some(group) => self.group_fed(now, group, id),
-            None => self.refresh(id),
+            None => self.refresh(now, id),
         }
     }
 
-    pub(super) fn refresh(&mut self, id: RouterId) {
+    pub(super) fn refresh(&mut self, now: Instant, id: RouterId) {
         self.reschedule(id);
-        if let Some(router) = self.routers.get(&id) {
+        if let Some(router) = self.routers.get_mut(&id) {
+            router.clear_leftovers(now, &self.groups);
             let counters = self.lanes.get(&router.lane).map(|lane| lane.counters);
             router.publish(&self.groups, counters.unwrap_or_default());
         }
@@ -103,6 +104,12 @@ impl<T: Transport> Engine<T> {
             Action::Advertise(priority) => {
                 let sent = advertise(&mut self.transport, router, priority, clock::wall());
                 let failed_before = std::mem::replace(&mut router.said.send_failed, sent.is_err());
+                if sent.is_ok()
+                    && !priority.is_stop()
+                    && let Some(beat) = router.config.heard_by()
+                {
+                    beat.advertised();
+                }
                 if let Err(error) = sent {
                     self.failed.push((id, Effect::NotSent));
                     if !failed_before {
@@ -127,6 +134,15 @@ impl<T: Transport> Engine<T> {
             Action::Announce => router.wanted.send_modify(|wanted| wanted.announce += 1),
             Action::Transition(transition) => {
                 router.transited(now, transition);
+                if transition.from == State::Master {
+                    // The neighbours are to hear of the successor last.
+                    router
+                        .wanted
+                        .send_modify(|wanted| wanted.hushed = wanted.announce);
+                    if let Some(beat) = router.config.heard_by() {
+                        beat.ended();
+                    }
+                }
                 self.say(now, id, EventKind::Transition(transition));
             }
         }
@@ -166,6 +182,12 @@ impl<T: Transport> Engine<T> {
             }
             ReportKind::Announced(Err(error)) => {
                 self.say(now, id, EventKind::AnnounceFailed(Arc::new(error)));
+            }
+            ReportKind::Gone(failures) => {
+                for (address, error) in failures {
+                    let error = Arc::new(error);
+                    self.say(now, id, EventKind::ReleaseFailed { address, error });
+                }
             }
             ReportKind::Present {
                 id: hold,

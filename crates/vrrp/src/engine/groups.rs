@@ -1,7 +1,7 @@
 //! Sync groups come, act together, and go.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use locum_vrrp_election::SyncGroup;
 
@@ -10,6 +10,7 @@ use crate::command::{AddedGroup, GroupId, RouterId};
 use crate::config::RouterConfig;
 use crate::error::AddError;
 use crate::group::{Group, Seat};
+use crate::start::Start;
 use crate::status::EventKind;
 use crate::transport::Transport;
 
@@ -18,7 +19,7 @@ impl<T: Transport> Engine<T> {
         &mut self,
         now: Instant,
         name: Arc<str>,
-        members: Vec<(Arc<str>, RouterConfig)>,
+        members: Vec<(Arc<str>, RouterConfig, Start)>,
     ) -> Result<AddedGroup, AddError> {
         if self.shutdown.is_some() {
             return Err(AddError::Stopped);
@@ -31,30 +32,39 @@ impl<T: Transport> Engine<T> {
             return Err(AddError::DuplicateGroup(name));
         }
         self.may_add_all(&members)?;
-        let configs = members.iter().map(|(_, config)| config.election().clone());
+        let configs = members.iter().map(|(_, config, _)| *config.election());
         let elections = SyncGroup::new(configs).map_err(AddError::SyncGroup)?;
-        let names = members.iter().map(|(name, _)| Arc::clone(name)).collect();
+        let names = members.iter().map(|(name, ..)| Arc::clone(name)).collect();
         let group = Group::new(now, name, names, elections);
         let status = group.status.subscribe();
         self.last_id += 1;
         let id = GroupId(self.last_id);
         self.groups.insert(id, group);
+        // All of them adopt or none.
+        let ages = members.iter().map(|(_, _, start)| match start {
+            Start::Fresh => None,
+            Start::Adopt { advertised } => Some(now.saturating_duration_since(*advertised)),
+        });
+        let ages: Option<Vec<Duration>> = ages.collect();
         let members = members.into_iter().enumerate();
         let added: Vec<_> = members
-            .map(|(place, (name, config))| {
+            .map(|(place, (name, config, start))| {
                 let seat = Seat::Member { group: id, place };
-                self.insert(now, name, config, seat)
+                self.insert(now, name, config, seat, start)
             })
             .collect();
-        self.with_group(now, id, SyncGroup::startup);
+        match ages {
+            Some(ages) => self.with_group(now, id, |group, now| group.adopt(now, ages)),
+            None => self.with_group(now, id, SyncGroup::startup),
+        }
         Ok((added, status))
     }
 
     /// Beside what is there, and beside each other.
-    fn may_add_all(&self, members: &[(Arc<str>, RouterConfig)]) -> Result<(), AddError> {
-        for (number, (name, config)) in members.iter().enumerate() {
+    fn may_add_all(&self, members: &[(Arc<str>, RouterConfig, Start)]) -> Result<(), AddError> {
+        for (number, (name, config, _)) in members.iter().enumerate() {
             self.may_add(name, config)?;
-            for (other, others) in members.iter().take(number) {
+            for (other, others, _) in members.iter().take(number) {
                 if other == name {
                     return Err(AddError::DuplicateName(Arc::clone(name)));
                 }
@@ -123,7 +133,7 @@ impl<T: Transport> Engine<T> {
     /// Any member may have changed, after `cause` was told something.
     pub(super) fn group_fed(&mut self, now: Instant, group: GroupId, cause: RouterId) {
         for member in self.members(group) {
-            self.refresh(member);
+            self.refresh(now, member);
         }
         let Some(group) = self.groups.get(&group) else {
             return;

@@ -16,6 +16,7 @@ use crate::group::Seat;
 use crate::instance::Instance;
 use crate::lane::Lane;
 use crate::record::Record;
+use crate::start::Start;
 use crate::transport::{LaneId, Transport};
 
 impl<T: Transport> Engine<T> {
@@ -24,12 +25,19 @@ impl<T: Transport> Engine<T> {
         now: Instant,
         name: Arc<str>,
         config: RouterConfig,
+        start: Start,
     ) -> Result<Added, AddError> {
         self.may_add(&name, &config)?;
-        let election = Election::new(config.election().clone());
-        let added = self.insert(now, name, config, Seat::Alone(Box::new(election)));
+        let election = Election::new(*config.election());
+        let added = self.insert(now, name, config, Seat::Alone(Box::new(election)), start);
+        let input = match start {
+            Start::Fresh => Input::Startup,
+            Start::Adopt { advertised } => Input::Adopt {
+                age: now.saturating_duration_since(advertised),
+            },
+        };
         // A start is never refused.
-        let _ = self.feed(now, added.0, Input::Startup);
+        let _ = self.feed(now, added.0, input);
         Ok(added)
     }
 
@@ -61,6 +69,7 @@ impl<T: Transport> Engine<T> {
         name: Arc<str>,
         config: RouterConfig,
         seat: Seat,
+        start: Start,
     ) -> Added {
         let lane_id = self.lane(config.interface(), config.family());
         self.last_id += 1;
@@ -80,11 +89,13 @@ impl<T: Transport> Engine<T> {
         } else {
             Foreign::Refuse
         };
-        let addresses = config.addresses().into();
         // What its group has a member do is no input, and would not be found in a transcript.
         let is_recorded = self.recorder.is_some() && seat.group().is_none();
         let mut instance = Instance::new(name, Arc::clone(&interface), config, lane_id, seat, now);
         instance.recorded = is_recorded;
+        if matches!(start, Start::Adopt { .. }) {
+            instance.keep_leftovers();
+        }
         if is_recorded {
             self.record(Record::Router {
                 name: Arc::clone(&instance.name),
@@ -94,7 +105,6 @@ impl<T: Transport> Engine<T> {
         let task = AddressTask::new(
             Arc::clone(&self.driver),
             id,
-            addresses,
             foreign,
             instance.wanted.subscribe(),
             self.reports.0.clone(),

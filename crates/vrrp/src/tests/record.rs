@@ -27,6 +27,11 @@ async fn what_is_recorded_of_a_node_is_replayed_to_the_same_end() {
     pass(seconds(20)).await;
     a.driver.succeed();
     until(&on_a, State::Master).await;
+    on_a.reconfigure(router(51, election(160)))
+        .await
+        .expect("in place");
+    on_a.stand_by(None).await.expect("it runs");
+    until(&on_b, State::Master).await;
     on_a.stop().await;
     until(&on_b, State::Master).await;
     before.stop().await;

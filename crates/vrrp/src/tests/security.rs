@@ -451,3 +451,50 @@ async fn no_key_is_shown_by_anything() {
     assert!(!shown.contains("KEY") && !shown.contains("KKK") && !shown.contains("75, 75"));
     assert!(shown.contains("AhKey(..)") && shown.contains("HmacKey(..)"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_of_headers_go_on_over_another_configuration() {
+    let lan = Lan::default();
+    let (a, b) = (lan.node("192.0.2.1"), lan.node("192.0.2.2"));
+    // Each has a keeper of its own, which knows of no number.
+    let config = |priority| {
+        v2(51, priority)
+            .header(ah_key("s3cret12"), None)
+            .expect("v2 has it")
+    };
+    let (on_a, on_b) = (a.add(config(150)).await, b.add(config(100)).await);
+    until(&on_a, State::Master).await;
+    pass(seconds(3)).await;
+    on_a.reconfigure(config(160)).await.expect("in place");
+    on_b.reconfigure(config(110)).await.expect("in place");
+    pass(seconds(10)).await;
+    let numbers = numbers(&lan, &a);
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    assert_eq!(on_b.status().state, State::Backup);
+    assert_eq!(on_b.status().dropped.ah_replayed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_changed_in_place() {
+    let lan = Lan::default();
+    let (a, b) = (lan.node("192.0.2.1"), lan.node("192.0.2.2"));
+    let config = |priority, keys| with_trailer(priority, keys, HmacMode::Enforce);
+    let on_a = a.add(config(150, hmac_keys(1, None))).await;
+    let on_b = b.add(config(100, hmac_keys(1, None))).await;
+    until(&on_a, State::Master).await;
+    for keys in [
+        hmac_keys(1, Some(2)),
+        hmac_keys(2, Some(1)),
+        hmac_keys(2, None),
+    ] {
+        for (router, priority) in [(&on_b, 100), (&on_a, 150)] {
+            let config = config(priority, keys.clone());
+            router.reconfigure(config).await.expect("in place");
+        }
+        pass(seconds(5)).await;
+        assert_eq!(on_a.status().state, State::Master);
+        assert_eq!(on_b.status().state, State::Backup);
+    }
+    assert_eq!(on_a.status().stats.became_master, 1);
+    assert_eq!(on_b.status().stats.became_master, 0);
+}

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use locum_vrrp_election::transcript::EventLine;
-use locum_vrrp_election::{Action, Advert, Effect, Input, State};
+use locum_vrrp_election::{Action, Advert, Effect, Input, Reason, State};
 use locum_vrrp_wire::Priority;
 
 use super::super::Nanos;
@@ -56,10 +56,27 @@ impl<S: Subject> World<'_, S> {
         self.arm(machine, unit);
         for member in 0..self.units[usize::from(unit)].len() {
             let vrid = self.units[usize::from(unit)][member];
+            self.clear_leftovers(machine, vrid);
             self.step_task(machine, vrid);
             self.check(machine, vrid);
         }
         self.end_if_stopped(machine);
+    }
+
+    /// Once they cannot be taken over any more.
+    fn clear_leftovers(&mut self, index: u8, vrid: u8) {
+        if !self.router(index, vrid).task.keeps_leftovers {
+            return;
+        }
+        let now = self.instant(index);
+        let (unit, member) = self.places[usize::from(vrid)];
+        let decided = self.unit(index, unit).is_some_and(|unit| {
+            let election = unit.subject.election(member);
+            election.state() != State::Initialize && !election.is_adopting(now)
+        });
+        if decided {
+            self.router(index, vrid).task.keeps_leftovers = false;
+        }
     }
 
     fn feed_once(&mut self, index: u8, vrid: u8, input: Input) {
@@ -140,6 +157,10 @@ impl<S: Subject> World<'_, S> {
                     self.failed.push((vrid, Effect::NotSent));
                 }
                 self.referee.advertised(self.now, index, vrid, sent);
+                if sent && !priority.is_stop() {
+                    let now = self.machines[usize::from(index)].now(self.now);
+                    self.router(index, vrid).beat = Some(now);
+                }
             }
             Action::Hold { id, until } => {
                 let epoch = self.epoch;
@@ -161,6 +182,16 @@ impl<S: Subject> World<'_, S> {
             Action::Announce => self.router(index, vrid).task.announce += 1,
             Action::Transition(transition) => {
                 self.takeovers += u64::from(transition.to == State::Master);
+                if transition.from == State::Master {
+                    let router = self.router(index, vrid);
+                    router.beat = None;
+                    router.task.hush();
+                }
+                if transition.reason == Reason::Adopted {
+                    self.referee.adopted(self.now, index, vrid);
+                    self.router(index, vrid).adopted = true;
+                    self.refresh_eligible(index);
+                }
                 self.referee.state(self.now, index, vrid, transition.to);
             }
         }
@@ -254,14 +285,14 @@ impl<S: Subject> World<'_, S> {
     }
 
     pub(super) fn hear(&mut self, index: u8, from: u8, vrid: u8, priority: u8) {
-        let plan = &self.scenario.machines[usize::from(from)];
-        let Some(Some(router)) = plan.routers.get(usize::from(vrid)) else {
+        let Some(router) = self.parameters(from, vrid) else {
             return;
         };
+        let interval = router.interval;
         let advert = Advert {
             source: self.machines[usize::from(from)].address,
             priority: Priority::new(priority),
-            interval: router.interval,
+            interval,
         };
         self.input(index, vrid, Input::Advertisement(advert));
     }

@@ -46,7 +46,11 @@ impl<S: Subject> World<'_, S> {
                 self.trouble_over(false);
             }
             Kind::Pause { machine, how } => self.pause(machine, how),
-            Kind::Priority { .. } | Kind::Stop { .. } | Kind::TrackingFails { .. } => {
+            Kind::Priority { .. }
+            | Kind::Reconfigure { .. }
+            | Kind::StandBy { .. }
+            | Kind::Stop { .. }
+            | Kind::TrackingFails { .. } => {
                 self.pass_on(index, true);
             }
             Kind::Cut { .. }
@@ -65,13 +69,13 @@ impl<S: Subject> World<'_, S> {
         self.active[usize::from(index)] = false;
         let kind = self.fault(index);
         match kind {
-            Kind::AddressRemoved { .. } | Kind::ClockJump { .. } => return,
+            Kind::AddressRemoved { .. } | Kind::ClockJump { .. } | Kind::StandBy { .. } => return,
             Kind::Crash { machine } | Kind::PowerOff { machine } | Kind::Stop { machine } => {
                 self.note(|| format!("over: {kind}"));
                 self.try_start(machine);
                 return;
             }
-            Kind::Priority { .. } | Kind::TrackingFails { .. } => {
+            Kind::Priority { .. } | Kind::Reconfigure { .. } | Kind::TrackingFails { .. } => {
                 self.note(|| format!("over: {kind}"));
                 self.pass_on(index, false);
                 return;
@@ -145,6 +149,9 @@ impl<S: Subject> World<'_, S> {
             self.end_process(index);
         }
         self.machine(index).powered = false;
+        for router in &mut self.machine(index).routers {
+            router.beat = None;
+        }
         for vrid in 0..self.vrids() {
             self.remove(index, vrid);
         }
@@ -219,8 +226,10 @@ impl<S: Subject> World<'_, S> {
                 | Kind::Pause { .. }
                 | Kind::PowerOff { .. }
                 | Kind::Priority { .. }
+                | Kind::Reconfigure { .. }
                 | Kind::SendFails { .. }
                 | Kind::SourceLost { .. }
+                | Kind::StandBy { .. }
                 | Kind::Stop { .. }
                 | Kind::TrackingFails { .. } => {}
             }

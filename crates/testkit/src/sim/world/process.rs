@@ -6,7 +6,7 @@ use locum_vrrp_wire::Priority;
 
 use super::super::Nanos;
 use super::super::machine::{Process, Unit};
-use super::super::scenario::Kind;
+use super::super::scenario::{Change, Kind};
 use super::{Event, Subject, World};
 
 /// How long a router may take to stop.
@@ -18,9 +18,17 @@ pub(super) fn name(machine: u8, vrid: u8) -> String {
 }
 
 impl<S: Subject> World<'_, S> {
+    /// What the process starts with.
     fn plan(&self, machine: u8, vrid: u8) -> Option<&Parameters> {
         let plan = &self.scenario.machines[usize::from(machine)];
         plan.routers.get(usize::from(vrid)).and_then(Option::as_ref)
+    }
+
+    /// What it has now.
+    pub(super) fn parameters(&self, machine: u8, vrid: u8) -> Option<&Parameters> {
+        let router = &self.machines[usize::from(machine)].routers[usize::from(vrid)];
+        let given = router.reconfigured.as_ref();
+        given.or_else(|| self.plan(machine, vrid))
     }
 
     /// Starts the process unless something keeps it down.
@@ -50,7 +58,12 @@ impl<S: Subject> World<'_, S> {
                 continue;
             };
             self.referee.state(now, index, vrid, State::Initialize);
-            self.referee.priority(now, index, vrid, plan.priority);
+            self.referee.stands_by(now, index, vrid, false);
+            self.referee
+                .configured(now, index, vrid, &plan, plan.priority);
+            let router = self.router(index, vrid);
+            router.reconfigured = None;
+            router.task.keeps_leftovers = router.beat.is_some();
             self.owns(index, vrid);
             let fails = self.tracking_fails(index, vrid);
             self.router(index, vrid).tracking_fails = fails;
@@ -63,7 +76,15 @@ impl<S: Subject> World<'_, S> {
             if self.router(index, vrid).tracking_fails {
                 self.input(index, vrid, Input::Tracking(Tracking::Failed));
             }
-            self.input(index, vrid, Input::Startup);
+            let machine = self.machine(index);
+            let clock = machine.now(now);
+            let input = match machine.routers[usize::from(vrid)].beat {
+                Some(beat) => Input::Adopt {
+                    age: (clock - beat).duration(),
+                },
+                None => Input::Startup,
+            };
+            self.input(index, vrid, input);
         }
         self.refresh_eligible(index);
         self.watch_delays(index);
@@ -72,6 +93,14 @@ impl<S: Subject> World<'_, S> {
     /// Startup delays end, on the machine's clock.
     pub(super) fn watch_delays(&mut self, index: u8) {
         for vrid in 0..self.vrids() {
+            let machine = &self.machines[usize::from(index)];
+            if let Some(end) = machine.routers[usize::from(vrid)].stands_by_until {
+                let event = Event::Eligible {
+                    machine: index,
+                    life: machine.life,
+                };
+                self.at(machine.clock.when(end).max(self.now), event);
+            }
             let Some(plan) = self.plan(index, vrid) else {
                 continue;
             };
@@ -185,6 +214,11 @@ impl<S: Subject> World<'_, S> {
                 };
                 self.input(index, vrid, Input::Tracking(tracking));
             }
+            Kind::Reconfigure { vrid, change, .. } => self.reconfigure(index, vrid, change, begins),
+            Kind::StandBy { vrid, .. } => {
+                let time = self.scenario.faults[usize::from(fault)].lasts;
+                self.stand_by(index, vrid, time);
+            }
             Kind::Stop { .. } => {
                 if begins {
                     self.stop(index);
@@ -204,6 +238,57 @@ impl<S: Subject> World<'_, S> {
             | Kind::PowerOff { .. }
             | Kind::SendFails { .. }
             | Kind::SourceLost { .. } => {}
+        }
+    }
+
+    fn reconfigure(&mut self, index: u8, vrid: u8, change: Change, begins: bool) {
+        let (Some(plan), Some(before)) = (self.plan(index, vrid), self.parameters(index, vrid))
+        else {
+            return;
+        };
+        let (before, Some(changed)) = (before.priority, change.of(plan)) else {
+            return;
+        };
+        let after = if begins { changed } else { plan.clone() };
+        let config = Config::try_from(&after).expect("valid, as was looked at");
+        // One that was set stays.
+        let current = self.referee.priority_of(index, vrid);
+        let priority = if current == before {
+            after.priority
+        } else {
+            current
+        };
+        self.referee
+            .configured(self.now, index, vrid, &after, priority);
+        self.router(index, vrid).reconfigured = Some(after);
+        self.input(index, vrid, Input::Reconfigure(config));
+    }
+
+    fn stand_by(&mut self, index: u8, vrid: u8, time: Nanos) {
+        let now = self.now;
+        let machine = self.machine(index);
+        if machine.process != Process::Running || !self.has_router(index, vrid) {
+            return;
+        }
+        let machine = self.machine(index);
+        let until = machine.now(now) + time;
+        machine.routers[usize::from(vrid)].stands_by_until = Some(until);
+        self.referee.stands_by(now, index, vrid, true);
+        self.watch_delays(index);
+        let time = Some(time.duration());
+        self.input(index, vrid, Input::StandBy { time });
+    }
+
+    /// On the machine's clock.
+    pub(super) fn end_stand_bys(&mut self, index: u8) {
+        for vrid in 0..self.vrids() {
+            let machine = &mut self.machines[usize::from(index)];
+            let now = machine.now(self.now);
+            let until = &mut machine.routers[usize::from(vrid)].stands_by_until;
+            if until.is_some_and(|until| until <= now) {
+                *until = None;
+                self.referee.stands_by(self.now, index, vrid, false);
+            }
         }
     }
 
@@ -345,7 +430,8 @@ impl<S: Subject> World<'_, S> {
                 && !machine.sends_fail
                 && machine.failure.is_none()
                 && !machine.routers[usize::from(vrid)].tracking_fails
-                && machine.now(self.now) >= machine.started + delay;
+                && (machine.routers[usize::from(vrid)].adopted
+                    || machine.now(self.now) >= machine.started + delay);
             self.referee.eligible(self.now, index, vrid, eligible);
         }
     }

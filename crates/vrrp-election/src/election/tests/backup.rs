@@ -243,7 +243,7 @@ fn a_recovered_owner_is_master_at_once_again() {
 fn an_advertisement_of_another_version_or_v2_interval_is_refused() {
     let v2_config = Config::new(v2(1), Priority::new(150)).expect("a priority");
     for (config, theirs) in [
-        (v2_config.clone(), v2(2)),
+        (v2_config, v2(2)),
         (v2_config, v3(100)),
         (config(150), v2(1)),
     ] {

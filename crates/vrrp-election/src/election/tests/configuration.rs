@@ -25,7 +25,7 @@ fn no_duration_is_too_long() {
         })
         .lease(LeasePolicy::Fixed(Duration::MAX))
         .expect("long enough");
-    let mut router = Router::started(endless.clone());
+    let mut router = Router::started(endless);
     router.does(advert(BELOW, 100));
     router.until(Timer::MasterDown);
     router.timeout();

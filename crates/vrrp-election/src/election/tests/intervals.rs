@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use locum_vrrp_wire::{AdvertInterval, Priority};
 
-use super::support::{ABOVE, Router, advert_every, ms, ns, v2, v3};
+use super::support::{ABOVE, BELOW, Router, advert_every, config, ms, ns, v2, v3};
 use crate::config::{Config, ConfigError, LeasePolicy};
 use crate::interface::{State, Timer};
 
@@ -117,4 +117,21 @@ fn a_fixed_lease_is_never_shorter_than_the_automatic_one() {
     assert_eq!(later.lease_duration(), Some(Duration::from_secs(257)));
     let off = config().lease(LeasePolicy::Off).expect("possible");
     assert_eq!(off.lease_duration(), None);
+}
+
+#[test]
+fn the_last_words_of_a_quicker_master_do_not_shorten_the_wait_for_the_better_one() {
+    let mut router = Router::started(config(100));
+    router.does(advert_every(BELOW, 150, v3(1)));
+    router.pass(ms(5));
+    router.does(advert_every(ABOVE, 200, v3(100)));
+    router.does(advert_every(BELOW, 150, v3(1)));
+    // Three intervals and (256 - 100) / 256 of a second.
+    assert_eq!(router.due_in(Timer::MasterDown), Some(ns(3_609_375_000)));
+    // Once the better one is no more, the other one is watched by its own.
+    router.pass(ms(3605));
+    router.does(advert_every(BELOW, 150, v3(1)));
+    router.pass(ms(10));
+    router.does(advert_every(BELOW, 150, v3(1)));
+    assert_eq!(router.due_in(Timer::MasterDown), Some(ns(36_093_750)));
 }

@@ -80,6 +80,10 @@ fn inputs() -> impl Strategy<Value = Input> {
         4 => Just(Input::Tracking(Tracking::Recovered)),
         2 => Just(Input::Effect(Effect::NotSent)),
         4 => Just(Input::Timeout),
+        1 => durations().prop_map(|age| Input::Adopt { age }),
+        3 => configs().prop_map(Input::Reconfigure),
+        2 => prop::option::of(durations()).prop_map(|time| Input::StandBy { time }),
+        1 => Just(Input::Announce),
     ]
 }
 
@@ -201,7 +205,13 @@ impl Driver {
         }
         if let Err(rejected) = result {
             let alive = !matches!(self.election.state(), State::Initialize | State::Fault);
-            prop_assert!(alive || matches!(rejected, Rejected::NotRunning | Rejected::Priority));
+            prop_assert!(
+                alive
+                    || matches!(
+                        rejected,
+                        Rejected::NotRunning | Rejected::Priority | Rejected::Version
+                    )
+            );
         }
         if input == Input::Timeout {
             let next = self.election.poll_timeout();
@@ -312,7 +322,7 @@ proptest! {
     #[test]
     fn the_same_history_has_the_same_outcome(config in configs(), steps in steps()) {
         let run = || -> Result<_, TestCaseError> {
-            let mut driver = Driver::new(config.clone());
+            let mut driver = Driver::new(config);
             for step in &steps {
                 driver.step(step)?;
             }

@@ -30,7 +30,7 @@ macro_rules! exhaustive {
 exhaustive! {
     /// Whatever can happen, as far as the table tells it apart.
     enum Class {
-        Startup, Shutdown,
+        Startup, Adopt, Shutdown, StandBy, AnnounceAgain, Reconfigured, OtherVersion,
         PriorityRaised, PriorityLowered, PriorityStop, PriorityOwner,
         AdvertStop, AdvertLower, AdvertEqualBelow, AdvertEqualAbove, AdvertHigher,
         AdvertOwnAddress, AdvertOtherVersion, AdvertV2OtherInterval,
@@ -80,7 +80,7 @@ fn router(state: State, class: Class) -> Router {
     let hears = |router: &mut Router, source, priority| {
         router.does(advert_every(source, priority, interval));
     };
-    let mut router = Router::ready(config.clone());
+    let mut router = Router::ready(config);
     match state {
         State::Initialize => {}
         State::Fault if class == Class::Retry => {
@@ -131,7 +131,18 @@ fn event(router: &Router, class: Class) -> Event {
     let priority = |value| Event::Input(Input::SetPriority(Priority::new(value)));
     match class {
         Class::Startup => Event::Input(Input::Startup),
+        Class::Adopt => Event::Input(Input::Adopt { age: ms(100) }),
         Class::Shutdown => Event::Input(Input::Shutdown),
+        Class::StandBy => Event::Input(Input::StandBy { time: None }),
+        Class::AnnounceAgain => Event::Input(Input::Announce),
+        Class::Reconfigured => {
+            let config = Config::new(interval, Priority::new(140));
+            Event::Input(Input::Reconfigure(config.expect("a priority")))
+        }
+        Class::OtherVersion => {
+            let config = Config::new(v2(1), Priority::new(150));
+            Event::Input(Input::Reconfigure(config.expect("a priority")))
+        }
         Class::PriorityRaised => priority(160),
         Class::PriorityLowered => priority(140),
         Class::PriorityStop => priority(0),

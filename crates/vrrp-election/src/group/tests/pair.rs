@@ -22,7 +22,7 @@ impl Group {
     /// In state Initialize, with links and source addresses.
     pub(super) fn ready(configs: &[Config]) -> Self {
         let mut this = Self {
-            group: SyncGroup::new(configs.iter().cloned()).expect("a group"),
+            group: SyncGroup::new(configs.iter().copied()).expect("a group"),
             now: epoch(),
         };
         for member in 0..configs.len() {

@@ -22,6 +22,7 @@ enum Step {
     Report(usize, Report),
     Shutdown,
     Startup,
+    Adopt(Duration),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,9 @@ fn inputs() -> impl Strategy<Value = Input> {
         4 => Just(Input::Tracking(Tracking::Recovered)),
         2 => Just(Input::Effect(Effect::NotSent)),
         2 => Just(Input::Timeout),
+        1 => durations().prop_map(|age| Input::Adopt { age }),
+        2 => configs().prop_map(Input::Reconfigure),
+        1 => prop::option::of(durations()).prop_map(|time| Input::StandBy { time }),
     ]
 }
 
@@ -78,19 +82,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (0_usize..3, inputs()).prop_map(|(member, input)| Step::Input(member, input)),
         3 => (0_usize..3, report).prop_map(|(member, report)| Step::Report(member, report)),
         1 => Just(Step::Startup),
+        1 => durations().prop_map(Step::Adopt),
         1 => Just(Step::Shutdown),
     ];
     prop::collection::vec(step, 0..120)
 }
 
-fn groups() -> impl Strategy<Value = SyncGroup> {
+fn configs() -> impl Strategy<Value = Config> {
     let preempt = prop_oneof![
         3 => Just(delayed(Duration::ZERO)),
         1 => durations().prop_map(delayed),
         1 => Just(Preempt::Forbid),
     ];
     let delay = prop_oneof![3 => Just(Duration::ZERO), 1 => durations()];
-    let config = (intervals(), 1_u8..255, 0_u16..2000, preempt, delay).prop_map(
+    (intervals(), 1_u8..255, 0_u16..2000, preempt, delay).prop_map(
         |(interval, priority, addresses, preempt, delay)| {
             Config::new(interval, Priority::new(priority))
                 .expect("not zero")
@@ -98,8 +103,11 @@ fn groups() -> impl Strategy<Value = SyncGroup> {
                 .preempt(preempt)
                 .startup_delay(delay)
         },
-    );
-    prop::collection::vec(config, 2..4)
+    )
+}
+
+fn groups() -> impl Strategy<Value = SyncGroup> {
+    prop::collection::vec(configs(), 2..4)
         .prop_map(|configs| SyncGroup::new(configs).expect("no owner"))
 }
 
@@ -171,6 +179,10 @@ impl Driver {
             }
             Step::Shutdown => {
                 self.group.shutdown(self.now);
+                self.settle()
+            }
+            Step::Adopt(age) => {
+                self.group.adopt(self.now, vec![age; self.members.len()]);
                 self.settle()
             }
             Step::Startup => {

@@ -412,7 +412,7 @@ impl Site {
 }
 
 fn fresh(now: Instant, configs: &[Config], ports: &[Port]) -> SyncGroup {
-    let mut group = SyncGroup::new(configs.iter().cloned()).expect("a group");
+    let mut group = SyncGroup::new(configs.iter().copied()).expect("a group");
     for (lan, port) in ports.iter().enumerate() {
         for input in [Input::Link(port.link), Input::Source(Some(port.address))] {
             group.handle(now, lan, input).expect("accepted");

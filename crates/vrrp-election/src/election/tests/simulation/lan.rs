@@ -58,7 +58,7 @@ impl Lan {
     pub(super) fn new(configs: &[Config], seed: u64) -> Self {
         let machine = |(host, config): (u8, &Config)| {
             let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, host));
-            let mut election = Election::new(config.clone());
+            let mut election = Election::new(*config);
             for input in [Input::Link(Link::Up), Input::Source(Some(address))] {
                 election.handle(epoch(), input).expect("accepted");
             }

@@ -26,8 +26,21 @@ pub(super) fn row(state: State, class: Class) -> Row {
 }
 
 fn initialize(class: Class) -> Row {
-    use State::{Backup, Initialize};
+    use State::{Backup, Initialize, Master};
     match class {
+        Class::Adopt => goes(
+            "house: only for a start",
+            Master,
+            "Advertise 150, Hold 1 +4s, Announce, Initialize→Master Adopted",
+        ),
+        Class::StandBy => goes(
+            "house: mastership is left to others",
+            Initialize,
+            "rejected: NotRunning",
+        ),
+        Class::AnnounceAgain => goes("house: new addresses", Initialize, ""),
+        Class::Reconfigured => goes("house: in place", Initialize, ""),
+        Class::OtherVersion => goes("house: another router", Initialize, "rejected: Version"),
         Class::Startup => goes("6.4.1", Backup, "Initialize→Backup Started"),
         Class::Shutdown => goes("6.4.1: not running", Initialize, ""),
         Class::PriorityRaised | Class::PriorityLowered => goes("house: kept", Initialize, ""),
@@ -74,6 +87,11 @@ fn initialize(class: Class) -> Row {
 fn fault(class: Class) -> Row {
     use State::{Backup, Fault, Initialize};
     match class {
+        Class::Adopt => goes("house: only for a start", Fault, ""),
+        Class::StandBy => goes("house: mastership is left to others", Fault, ""),
+        Class::AnnounceAgain => goes("house: new addresses", Fault, ""),
+        Class::Reconfigured => goes("house: in place", Fault, ""),
+        Class::OtherVersion => goes("house: another router", Fault, "rejected: Version"),
         Class::Startup => goes("6.4.1: once", Fault, ""),
         Class::Shutdown => goes("6.4.2", Initialize, "Fault→Initialize Stopped"),
         Class::PriorityRaised | Class::PriorityLowered => goes("house: kept", Fault, ""),
@@ -117,6 +135,11 @@ fn fault(class: Class) -> Row {
 fn backup(class: Class) -> Row {
     use State::{Backup, Fault, Initialize, Master, Preempting};
     match class {
+        Class::Adopt => goes("house: only for a start", Backup, ""),
+        Class::StandBy => goes("house: mastership is left to others", Backup, ""),
+        Class::AnnounceAgain => goes("house: new addresses", Backup, ""),
+        Class::Reconfigured => goes("house: in place", Backup, ""),
+        Class::OtherVersion => goes("house: another router", Backup, "rejected: Version"),
         Class::Startup => goes("6.4.1: once", Backup, ""),
         Class::Shutdown => goes("6.4.2", Initialize, "Backup→Initialize Stopped"),
         Class::PriorityRaised | Class::PriorityLowered => goes("6.1: new Skew_Time", Backup, ""),
@@ -165,6 +188,15 @@ fn preempting(class: Class) -> Row {
     let outranked = "Release, Preempting→Backup Outranked";
     let taken_over = "Advertise 150, Announce, Preempting→Master MasterLesser";
     match class {
+        Class::Adopt => goes("house: only for a start", Preempting, ""),
+        Class::StandBy => goes(
+            "house: mastership is left to others",
+            Backup,
+            "Release, Preempting→Backup StandBy",
+        ),
+        Class::AnnounceAgain => goes("house: new addresses", Preempting, ""),
+        Class::Reconfigured => goes("house: in place", Preempting, ""),
+        Class::OtherVersion => goes("house: another router", Preempting, "rejected: Version"),
         Class::Startup => goes("6.4.1: once", Preempting, ""),
         Class::Shutdown => goes(
             "6.4.2",
@@ -220,6 +252,15 @@ fn preempting(class: Class) -> Row {
 fn master(class: Class) -> Row {
     use State::{Backup, Fault, Leaving, Master};
     match class {
+        Class::Adopt => goes("house: only for a start", Master, ""),
+        Class::StandBy => goes(
+            "house: mastership is left to others",
+            Leaving,
+            "Advertise 0, Master→Leaving StandBy",
+        ),
+        Class::AnnounceAgain => goes("house: new addresses", Master, ""),
+        Class::Reconfigured => goes("house: in place", Master, "Advertise 140"),
+        Class::OtherVersion => goes("house: another router", Master, "rejected: Version"),
         Class::Startup => goes("6.4.1: once", Master, ""),
         Class::Shutdown => goes("6.4.3", Leaving, "Advertise 0, Master→Leaving Stopped"),
         Class::PriorityRaised => goes("house: said at once", Master, "Advertise 160"),
@@ -281,6 +322,15 @@ fn leaving(class: Class) -> Row {
     use State::{Initialize, Leaving};
     let gone = "Release, Leaving→Initialize NoSuccessor";
     match class {
+        Class::Adopt => goes("house: only for a start", Leaving, ""),
+        Class::StandBy => goes(
+            "house: mastership is left to others",
+            Leaving,
+            "rejected: NotRunning",
+        ),
+        Class::AnnounceAgain => goes("house: new addresses", Leaving, ""),
+        Class::Reconfigured => goes("house: in place", Leaving, ""),
+        Class::OtherVersion => goes("house: another router", Leaving, "rejected: Version"),
         Class::Startup => goes("house: starts again when it has left", Leaving, ""),
         Class::Shutdown => goes("house: the second time at once", Initialize, gone),
         Class::PriorityRaised | Class::PriorityLowered => goes("house: kept", Leaving, ""),
