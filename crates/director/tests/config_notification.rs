@@ -1,10 +1,6 @@
 //! That what a configuration says about notification is what is done.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests fail as the tests do"
-)]
+#![expect(clippy::panic, reason = "helpers of tests fail as the tests do")]
 
 use std::collections::BTreeSet;
 use std::io;
@@ -78,7 +74,7 @@ fn everything_is_understood() {
     let [(name, server)] = Vec::from_iter(&service.servers)[..] else {
         panic!("{:?}", service.servers);
     };
-    assert_eq!(name, "192.0.2.21");
+    assert_eq!(name, "192.0.2.21:80");
     assert!(server.down.is_some() && server.up.is_none());
 }
 

@@ -174,11 +174,16 @@ pub(super) fn records(settings: &Notification, what: &What) -> Vec<String> {
     {
         return vec![format!("{kind} \"{name}\" {state} {priority}\n")];
     }
-    let (service, up) = match what {
+    let (service, up, server) = match what {
         What::Quorum {
             service, gained, ..
-        } => (service, *gained),
-        What::ServerState { service, up, .. } => (service, *up),
+        } => (service, *gained, None),
+        What::ServerState {
+            service,
+            up,
+            address,
+            ..
+        } => (service, *up, Some(address)),
         What::RouterState { .. }
         | What::GroupState { .. }
         | What::RouterFault { .. }
@@ -196,16 +201,16 @@ pub(super) fn records(settings: &Notification, what: &What) -> Vec<String> {
         return Vec::new();
     };
     let state = if up { "UP" } else { "DOWN" };
-    let record = |key: &String| match what {
-        What::ServerState { address, .. } => format!(
-            "RS [{}]:{}:{} {key} {state}\n",
-            address.ip(),
-            service.protocol,
-            address.port()
-        ),
-        _ => format!("VS {key} {state}\n"),
+    let object = match server {
+        None => "VS".to_owned(),
+        Some(address) => {
+            let (ip, protocol, port) = (address.ip(), &service.protocol, address.port());
+            format!("RS [{ip}]:{protocol}:{port}")
+        }
     };
-    service.keys.iter().map(record).collect()
+    let keys = service.keys.iter();
+    keys.map(|key| format!("{object} {key} {state}\n"))
+        .collect()
 }
 
 /// Is it worth a mail? What is as it should be at the start is not, nor are steps on the way.
@@ -233,32 +238,32 @@ mod tests {
     use super::super::ServiceNotice;
     use super::*;
 
-    fn script(name: &str) -> Option<Arc<Script>> {
-        Some(Arc::new(Script {
+    fn script(name: &str) -> Arc<Script> {
+        Arc::new(Script {
             program: name.into(),
             arguments: Vec::new(),
             user: None,
             timeout: Duration::from_secs(10),
-        }))
+        })
     }
 
     fn settings() -> Notification {
         let mut settings = Notification::default();
         let scripts = StateScripts {
-            any: script("any"),
-            master: script("master"),
-            backup: script("backup"),
-            fault: script("fault"),
-            stop: script("stop"),
+            any: Some(script("any")),
+            master: Some(script("master")),
+            backup: Some(script("backup")),
+            fault: Some(script("fault")),
+            stop: Some(script("stop")),
         };
         let any = StateScripts {
-            any: script("any"),
+            any: Some(script("any")),
             ..StateScripts::default()
         };
         settings.routers.insert("web".to_owned(), scripts);
         settings.groups.insert("site".to_owned(), any);
         let notify = Notify {
-            up: script("up"),
+            up: Some(script("up")),
             down: None,
         };
         let service = ServiceNotice {

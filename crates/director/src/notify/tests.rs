@@ -173,8 +173,10 @@ async fn is_mailed(tls: MailTls) {
     let (sender, mut mails) = mpsc::unbounded_channel();
     let server = tokio::spawn(smtp(listener, acceptor, sender));
     let stream = Stream::new("run".to_owned(), 100);
-    let mut settings = Notification::default();
-    settings.mail = Some(mail(port, tls, ca_file));
+    let settings = Notification {
+        mail: Some(mail(port, tls, ca_file)),
+        ..Notification::default()
+    };
     let notifications = start(settings, &stream);
     stream.tell(what("one"));
     stream.tell(what("two"));
@@ -219,12 +221,11 @@ async fn a_mail_server_that_nobody_vouches_for_gets_nothing_and_holds_up_nobody(
     let (sender, mut mails) = mpsc::unbounded_channel();
     let server = tokio::spawn(smtp(listener, Some(acceptor), sender));
     let stream = Stream::new("run".to_owned(), 100);
-    let mut settings = Notification::default();
-    settings.mail = Some(mail(
-        port,
-        MailTls::Starttls,
-        Some(other.path().join("ca.pem")),
-    ));
+    let ca_file = other.path().join("ca.pem");
+    let settings = Notification {
+        mail: Some(mail(port, MailTls::Starttls, Some(ca_file))),
+        ..Notification::default()
+    };
     let notifications = start(settings, &stream);
     stream.tell(what("one"));
     while notifications.tallies()["mail"].failed == 0 {
@@ -236,20 +237,27 @@ async fn a_mail_server_that_nobody_vouches_for_gets_nothing_and_holds_up_nobody(
 }
 
 /// What a web server got, and how often it says that it cannot.
-#[derive(Debug, Clone, Default)]
-struct Heard(Arc<Mutex<(u32, Vec<(HeaderMap, Event)>)>>);
+#[derive(Debug, Default)]
+struct Heard {
+    excuses: u32,
+    events: Vec<(HeaderMap, Event)>,
+}
 
-async fn hear(State(heard): State<Heard>, headers: HeaderMap, body: String) -> StatusCode {
-    let mut heard = heard.0.lock().unwrap();
-    if heard.0 > 0 {
-        heard.0 -= 1;
+async fn hear(
+    State(heard): State<Arc<Mutex<Heard>>>,
+    headers: HeaderMap,
+    body: String,
+) -> StatusCode {
+    let mut heard = heard.lock().unwrap();
+    if heard.excuses > 0 {
+        heard.excuses -= 1;
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let event: Event = serde_json::from_str(&body).unwrap();
     if event.what == what("refused") {
         return StatusCode::UNPROCESSABLE_ENTITY;
     }
-    heard.1.push((headers, event));
+    heard.events.push((headers, event));
     StatusCode::NO_CONTENT
 }
 
@@ -266,8 +274,8 @@ fn webhook(url: &str, ca_file: Option<PathBuf>) -> Webhook {
 
 #[tokio::test]
 async fn a_web_server_gets_each_event_in_order_also_when_it_fails_meanwhile() {
-    let heard = Heard::default();
-    heard.0.lock().unwrap().0 = 3;
+    let heard = Arc::new(Mutex::new(Heard::default()));
+    heard.lock().unwrap().excuses = 3;
     let listener = TcpListener::bind(("localhost", 0)).await.unwrap();
     let url = format!(
         "http://localhost:{}/hook?a=b",
@@ -275,7 +283,7 @@ async fn a_web_server_gets_each_event_in_order_also_when_it_fails_meanwhile() {
     );
     let routes = Router::new()
         .route("/hook", post(hear))
-        .with_state(heard.clone());
+        .with_state(Arc::clone(&heard));
     let server = tokio::spawn(async { axum::serve(listener, routes).await });
     let (channel, end) = channel(webhook(&url, None), Arc::default());
     let counter = Arc::clone(&channel.counter);
@@ -295,10 +303,10 @@ async fn a_web_server_gets_each_event_in_order_also_when_it_fails_meanwhile() {
     }
     drop(channel);
     task.await.unwrap();
-    let heard = heard.0.lock().unwrap();
-    let numbers: Vec<u64> = heard.1.iter().map(|(_, event)| event.seq).collect();
+    let heard = heard.lock().unwrap();
+    let numbers: Vec<u64> = heard.events.iter().map(|(_, event)| event.seq).collect();
     assert_eq!(numbers, [1, 2, 4]);
-    let headers = &heard.1[0].0;
+    let headers = &heard.events[0].0;
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["authorization"], "Bearer secret");
     assert_eq!(headers["x-site"], "a");
@@ -327,11 +335,16 @@ async fn a_web_server_is_verified() {
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(answer).await.unwrap();
             stream.flush().await.unwrap();
+            // The body, which it must not be cut off in.
+            let mut rest = tokio::io::sink();
+            let _ = tokio::io::copy(&mut stream, &mut rest).await;
         }
     });
     let stream = Stream::new("run".to_owned(), 100);
-    let mut settings = Notification::default();
-    settings.webhooks = vec![webhook(&url, Some(directory.path().join("ca.pem")))];
+    let mut settings = Notification {
+        webhooks: vec![webhook(&url, Some(directory.path().join("ca.pem")))],
+        ..Notification::default()
+    };
     let notifications = start(settings.clone(), &stream);
     stream.tell(what("one"));
     while notifications.tallies()[&url].delivered == 0 {
@@ -358,10 +371,12 @@ async fn the_stop_is_told_within_a_bound() {
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("fifo");
     let stream = Stream::new("run".to_owned(), 100);
-    let mut settings = Notification::default();
-    settings.fifo = Some(fifo.clone());
-    // Nobody answers there: port 0 is none.
-    settings.webhooks = vec![webhook("http://localhost:0/", None)];
+    let settings = Notification {
+        fifo: Some(fifo.clone()),
+        // Nobody answers there: port 0 is none.
+        webhooks: vec![webhook("http://localhost:0/", None)],
+        ..Notification::default()
+    };
     let notifications = start(settings, &stream);
     while !fifo.exists() {
         tokio::task::yield_now().await;
