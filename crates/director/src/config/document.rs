@@ -134,7 +134,7 @@ pub(super) fn interpret<'t>(
     let services = services.into_iter().filter_map(|located| located.service);
     let services: Vec<VirtualService> = services.collect();
     for service in &services {
-        let (notice, by_programs) = notification::services::notice(service);
+        let (notice, by_programs) = notification::notice(service);
         if by_programs || notification.fifo.is_some() {
             notification
                 .services

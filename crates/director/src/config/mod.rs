@@ -20,6 +20,7 @@ mod document;
 mod endpoint;
 mod forward;
 mod ipvs;
+mod mail;
 mod notification;
 mod notify;
 mod pieces;
@@ -40,6 +41,7 @@ mod suggest;
 mod sync_group;
 mod value;
 mod virtual_router;
+mod webhook;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Events as JSON for a web server.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
 
 use super::End;
@@ -29,6 +31,27 @@ pub(super) const BACKOFF: Backoff = Backoff {
     longest: Duration::from_secs(5 * 60),
 };
 
+/// Settings of TLS, which take long to make, and the file of authorities that they were made with.
+#[derive(Default)]
+struct Trust(Option<(Option<PathBuf>, TlsConnector)>);
+
+impl Trust {
+    async fn connector(&mut self, ca_file: Option<&PathBuf>) -> Result<TlsConnector, String> {
+        if let Some((made_with, connector)) = &self.0
+            && made_with.as_ref() == ca_file
+        {
+            return Ok(connector.clone());
+        }
+        let ca_file = ca_file.cloned();
+        let made = tokio::task::spawn_blocking(move || {
+            let connector = tls::connector(ca_file.as_deref())?;
+            Ok::<_, String>((ca_file, connector))
+        });
+        let made = made.await.map_err(|error| chain(&error))??;
+        Ok(self.0.insert(made).1.clone())
+    }
+}
+
 /// Why an event was not delivered.
 #[derive(Debug)]
 enum Failure {
@@ -41,11 +64,12 @@ enum Failure {
 /// Sends what is in the queue, one after the other, to its end.
 pub(super) async fn run(mut end: End<Webhook, Arc<Event>>, backoff: Backoff) {
     let mut failures = 0;
+    let mut trust = Trust::default();
     while let Some(event) = end.queue.next().await {
         loop {
             let webhook = end.settings.borrow_and_update().clone();
             let url = webhook.url.clone();
-            match deliver(webhook, &event).await {
+            match deliver(&webhook, &mut trust, &event).await {
                 Ok(()) => {
                     end.counter.delivered(1);
                     if std::mem::take(&mut failures) > 0 {
@@ -62,6 +86,8 @@ pub(super) async fn run(mut end: End<Webhook, Arc<Event>>, backoff: Backoff) {
                 Err(Failure::Passing(why)) => {
                     end.counter.failed();
                     failures += 1;
+                    // The authorities may be others by now.
+                    trust = Trust::default();
                     if failures == 1 {
                         warn!(
                             "{url} does not get event #{}: {why}; it is tried again",
@@ -91,9 +117,9 @@ async fn pause(end: &mut End<Webhook, Arc<Event>>, length: Duration) {
     }
 }
 
-async fn deliver(webhook: Webhook, event: &Event) -> Result<(), Failure> {
+async fn deliver(webhook: &Webhook, trust: &mut Trust, event: &Event) -> Result<(), Failure> {
     let limit = webhook.timeout;
-    match timeout(limit, post(webhook, event)).await {
+    match timeout(limit, post(webhook, trust, event)).await {
         Ok(Ok(status)) if status.is_success() => Ok(()),
         Ok(Ok(status)) if is_passing(status) => {
             Err(Failure::Passing(format!("HTTP status {status}")))
@@ -115,9 +141,9 @@ fn is_passing(status: StatusCode) -> bool {
         || status == StatusCode::NOT_FOUND
 }
 
-async fn post(webhook: Webhook, event: &Event) -> Result<StatusCode, String> {
+async fn post(webhook: &Webhook, trust: &mut Trust, event: &Event) -> Result<StatusCode, String> {
     let body = serde_json::to_vec(event).map_err(|error| chain(&error))?;
-    let request = request(&webhook, body.into())?;
+    let request = request(webhook, body.into())?;
     let host = webhook.url.host().unwrap_or_default();
     let host = host
         .trim_start_matches('[')
@@ -133,8 +159,7 @@ async fn post(webhook: Webhook, event: &Event) -> Result<StatusCode, String> {
     if is_plain {
         return exchange(stream, request).await;
     }
-    let connector = tokio::task::spawn_blocking(move || tls::connector(webhook.ca_file.as_deref()));
-    let connector = connector.await.map_err(|error| chain(&error))??;
+    let connector = trust.connector(webhook.ca_file.as_ref()).await?;
     let name = ServerName::try_from(host).map_err(|error| chain(&error))?;
     let stream = connector.connect(name, stream);
     exchange(stream.await.map_err(|error| chain(&error))?, request).await
