@@ -34,14 +34,20 @@ impl Programs {
         Self(Place::Here(Arc::new(Semaphore::new(at_a_time))))
     }
 
+    /// By a side that is still to be [attached](Self::attach): what is to be run waits for it.
+    pub(crate) fn elsewhere() -> Self {
+        Self(Place::There(Arc::new(Remote::default())))
+    }
+
     /// By the side at the other end of `link`. Needs a runtime.
     pub(crate) fn remote(link: Link<Order, Notice>) -> Self {
-        let programs = Self(Place::There(Arc::new(Remote::default())));
+        let programs = Self::elsewhere();
         programs.attach(link);
         programs
     }
 
-    /// By the side at the other end of `link` from now on, since the one before has died: what it ran has failed.
+    /// By the side at the other end of `link` from now on. When its notices end, that side has died: what it ran has
+    /// failed, and what comes later waits for the next one.
     pub(crate) fn attach(&self, link: Link<Order, Notice>) {
         match &self.0 {
             Place::Here(_) => {}

@@ -140,11 +140,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_side_runs_fails_with_it_and_the_next_one_runs_the_rest() {
         let (first, mut queue, notices) = link();
-        let programs = Programs::remote(first);
+        let programs = Programs::elsewhere();
         let running = tokio::spawn({
             let programs = programs.clone();
             async move { programs.run(job()).await }
         });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        programs.attach(first);
         number(queue.recv().await);
         drop((queue, notices));
         assert_eq!(running.await.unwrap(), Outcome::Failed(DIED.to_owned()));
