@@ -1,5 +1,7 @@
 //! Asking a running director over its control socket.
 
+mod follow;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,10 +9,12 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::Request;
 use hyper::body::Bytes;
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::UnixStream;
 
+pub(crate) use self::follow::{Message, follow};
 use crate::status::Status;
 
 /// A director that has not answered by then does not.
@@ -77,7 +81,16 @@ pub(crate) async fn get(socket: &Path, target: &str) -> Result<Bytes, ClientErro
     }
 }
 
-async fn exchange(socket: &Path, target: &str) -> Result<Bytes, ClientError> {
+/// A connection to the director, and what drives it.
+async fn connect(
+    socket: &Path,
+) -> Result<
+    (
+        SendRequest<Empty<Bytes>>,
+        Connection<TokioIo<UnixStream>, Empty<Bytes>>,
+    ),
+    ClientError,
+> {
     let failed = |source| ClientError::Connection {
         path: socket.to_owned(),
         source,
@@ -95,9 +108,17 @@ async fn exchange(socket: &Path, target: &str) -> Result<Bytes, ClientError> {
             failed(error)
         }
     })?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+    handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| failed(io::Error::other(error)))?;
+        .map_err(|error| failed(io::Error::other(error)))
+}
+
+async fn exchange(socket: &Path, target: &str) -> Result<Bytes, ClientError> {
+    let failed = |source| ClientError::Connection {
+        path: socket.to_owned(),
+        source,
+    };
+    let (mut sender, connection) = connect(socket).await?;
     let request = Request::get(target)
         .header(hyper::header::HOST, "director")
         .body(Empty::<Bytes>::new())

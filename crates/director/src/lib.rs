@@ -15,7 +15,7 @@ mod fault;
 mod journal;
 mod logging;
 mod machine;
-mod notify;
+pub mod notify;
 mod overrides;
 mod pool;
 mod process;

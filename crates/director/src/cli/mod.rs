@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod events;
 mod plan;
 mod real_server;
 mod run;
@@ -16,6 +17,7 @@ use clap::Subcommand;
 
 pub use self::check::CheckArguments;
 pub use self::doctor::DoctorArguments;
+pub use self::events::EventsArguments;
 pub use self::plan::PlanArguments;
 pub use self::real_server::RealServerArguments;
 pub use self::run::RunArguments;
@@ -41,6 +43,10 @@ pub enum Command {
     #[command(after_help = status::HELP)]
     /// Shows the status.
     Status(StatusArguments),
+    #[command(about = "Show what has happened in the running director, in order, and follow it")]
+    #[command(after_help = events::HELP)]
+    /// Shows the events.
+    Events(EventsArguments),
     #[command(about = "Find out what would make the site fail, on a director or a real server")]
     #[command(after_help = doctor::HELP)]
     /// Looks for what is wrong.
@@ -65,6 +71,7 @@ impl Command {
             Self::Run(arguments) => run::execute(&arguments),
             Self::Check(arguments) => check::execute(&arguments),
             Self::Status(arguments) => status::execute(&arguments),
+            Self::Events(arguments) => events::execute(&arguments),
             Self::Doctor(arguments) => doctor::execute(&arguments),
             Self::Plan(arguments) => plan::execute(&arguments),
             Self::RealServer(arguments) => real_server::execute(&arguments),

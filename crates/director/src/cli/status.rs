@@ -79,7 +79,7 @@ fn ask(socket: PathBuf) -> Result<Status, ClientError> {
     runtime.block_on(client::status(&socket))
 }
 
-const fn cure(error: &ClientError) -> &'static str {
+pub(super) const fn cure(error: &ClientError) -> &'static str {
     match error {
         ClientError::NotRunning(_) => {
             "start one with `director run -c FILE`; if it has another control_socket, use -c FILE or --socket PATH"

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::site::Site;
+use crate::notify::StateScripts;
+use crate::site::{Site, VirtualService};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::secret::{Files, SecretFile};
 use super::section::{Entry, Report, Section};
 use super::{
-    Config, VirtualRouter, crosscheck, director, ipvs, pieces, service, sync_group, virtual_router,
+    Config, VirtualRouter, crosscheck, director, ipvs, notification, pieces, service, sync_group,
+    virtual_router,
 };
 
 /// Gives the content of a file that the configuration refers to.
@@ -86,6 +89,15 @@ pub(super) fn interpret<'t>(
         .map(|section| sync_group::read(section, &mut report))
         .collect();
     let services = services(&mut top, &mut report);
+    let mut secrets: Vec<SecretFile> = routers
+        .iter()
+        .flat_map(|located| located.secrets.iter().cloned())
+        .collect();
+    let mut files = Files {
+        file,
+        secrets: &mut secrets,
+    };
+    let mut notification = notification::read(&mut top, &mut files, &mut report);
     top.finish(&mut report);
     crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
     sync_group::check(&groups, &routers, &mut report);
@@ -95,9 +107,16 @@ pub(super) fn interpret<'t>(
     if !report.0.is_empty() {
         return Err(report.0);
     }
-    let secrets = routers
-        .iter()
-        .flat_map(|located| located.secrets.iter().cloned())
+    let told = routers.iter().filter_map(|located| {
+        let (name, _) = located.name.as_ref()?;
+        Some((name.clone(), located.notify.clone()))
+    });
+    notification.routers = told
+        .filter(|(_, told)| *told != StateScripts::default())
+        .collect();
+    let told = groups.iter().filter_map(sync_group::Located::told);
+    notification.groups = told
+        .filter(|(_, told)| *told != StateScripts::default())
         .collect();
     let virtual_routers: Vec<VirtualRouter> = routers
         .into_iter()
@@ -113,19 +132,26 @@ pub(super) fn interpret<'t>(
             .collect();
     }
     let services = services.into_iter().filter_map(|located| located.service);
+    let services: Vec<VirtualService> = services.collect();
+    for service in &services {
+        let (notice, by_programs) = notification::notice(service);
+        if by_programs || notification.fifo.is_some() {
+            notification
+                .services
+                .insert(service.name.to_string(), notice);
+        }
+    }
     Ok(Config {
         director,
         virtual_routers,
         warnings: Diagnostics::warnings(named.name, named.text, Vec::new()),
         secrets,
+        notification,
         sync_groups: groups
             .into_iter()
             .filter_map(sync_group::Located::group)
             .collect(),
-        site: Site {
-            ipvs,
-            services: services.collect(),
-        },
+        site: Site { ipvs, services },
     })
 }
 

@@ -20,6 +20,8 @@ mod document;
 mod endpoint;
 mod forward;
 mod ipvs;
+mod mail;
+mod notification;
 mod notify;
 mod pieces;
 mod pool;
@@ -39,12 +41,14 @@ mod suggest;
 mod sync_group;
 mod value;
 mod virtual_router;
+mod webhook;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use locum_vrrp::RouterConfig;
 
+use crate::notify::Notification;
 use crate::site::Site;
 
 use self::secret::SecretFile;
@@ -64,6 +68,8 @@ pub struct Config {
     pub sync_groups: Vec<SyncGroup>,
     /// The virtual services.
     pub site: Site,
+    /// Who is told of what happens.
+    pub notification: Notification,
     /// What is not wrong, but not well either: to be told, and no reason not to start.
     pub warnings: Diagnostics,
     /// The files that passwords and keys were read from.

@@ -8,11 +8,15 @@ use std::time::Duration;
 use locum_health::exec::{ExecConfigError, Program, User};
 use nix::unistd;
 
+use crate::notify::StateScripts;
 use crate::site::{Notify, Script};
 
 use super::section::{Entry, Report, Section};
+use super::suggest;
 
 const EXAMPLE: &str = "notify = { up = [\"/usr/local/bin/told\", \"up\"] }";
+
+const STATES: &str = "notify = { any = [\"/usr/local/bin/told\"] }";
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
@@ -20,18 +24,37 @@ const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 /// Reads the key `notify` of a service or a server.
 pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Notify {
     let mut notify = Notify::default();
-    let Some(entry) = section.take("notify") else {
-        return notify;
-    };
-    let Some(mut section) = Section::of("`notify`", EXAMPLE, &entry, report) else {
-        return notify;
-    };
-    let up = section.take("up");
-    let down = section.take("down");
-    if up.is_none() && down.is_none() {
-        let wrong = entry.wrong("nothing is to be run", "neither `up` nor `down`");
-        report.add(wrong.help(format!("write {EXAMPLE}, or remove the line")));
+    if let Some([up, down]) = scripts(section, ["up", "down"], EXAMPLE, report) {
+        notify.up = up;
+        notify.down = down;
     }
+    notify
+}
+
+/// Reads the key `notify` of a virtual router or a sync group.
+pub(super) fn states(section: &mut Section<'_>, report: &mut Report) -> StateScripts {
+    let keys = ["master", "backup", "fault", "stop", "any"];
+    let mut states = StateScripts::default();
+    if let Some([master, backup, fault, stop, any]) = scripts(section, keys, STATES, report) {
+        states.master = master;
+        states.backup = backup;
+        states.fault = fault;
+        states.stop = stop;
+        states.any = any;
+    }
+    states
+}
+
+/// The programs under `keys`, at least one of them.
+fn scripts<const N: usize>(
+    section: &mut Section<'_>,
+    keys: [&'static str; N],
+    example: &str,
+    report: &mut Report,
+) -> Option<[Option<Arc<Script>>; N]> {
+    let entry = section.take("notify")?;
+    let mut section = Section::of("`notify`", example, &entry, report)?;
+    let programs = keys.map(|key| section.take(key));
     let timeout = section
         .take("timeout")
         .map_or(Some(TEN_SECONDS), |entry| {
@@ -40,7 +63,15 @@ pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Notify {
         .unwrap_or(TEN_SECONDS);
     let user = section.take("user").and_then(|entry| user(&entry, report));
     section.finish(report);
-    let mut script = |entry: Option<Entry<'_>>| {
+    if programs.iter().all(Option::is_none) {
+        let keys = match keys.as_slice() {
+            ["up", "down"] => "neither `up` nor `down`".to_owned(),
+            keys => format!("none of {}", suggest::list(keys)),
+        };
+        let wrong = entry.wrong("nothing is to be run", keys);
+        report.add(wrong.help(format!("write {example}, or remove the line")));
+    }
+    Some(programs.map(|entry| {
         let (program, arguments) = command(&entry?, report)?;
         Some(Arc::new(Script {
             program,
@@ -48,10 +79,7 @@ pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Notify {
             user,
             timeout,
         }))
-    };
-    notify.up = script(up);
-    notify.down = script(down);
-    notify
+    }))
 }
 
 /// A program and its arguments.

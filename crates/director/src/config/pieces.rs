@@ -14,7 +14,8 @@ use super::section::{Report, Section};
 use super::{Config, service};
 
 const KEY: &str = "virtual_service";
-const ROUTER: &str = "virtual_router";
+/// What may name files of secrets.
+const SECRETIVE: [&str; 3] = ["mail", "virtual_router", "webhook"];
 const HEADER: &str = "[[virtual_service]]";
 
 /// The configuration `text`, unless there is a mistake in it or it is written in another way. What is wrong, and where,
@@ -35,7 +36,7 @@ pub(super) fn read(named: Named<'_>, file: ReadFile<'_>) -> Option<Config> {
             return None;
         }
         // Warnings of its files tell their places.
-        if number > 0 && document.contains_key(ROUTER) {
+        if number > 0 && SECRETIVE.iter().any(|key| document.contains_key(*key)) {
             return None;
         }
         if !report.0.is_empty() {

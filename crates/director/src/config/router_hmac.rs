@@ -156,7 +156,7 @@ fn key(
     entry: &Entry<'_>,
     report: &mut Report,
 ) -> Option<HmacKey> {
-    let found = secret::key(reader, section, entry, EXAMPLE, report)?;
+    let found = secret::key(&mut reader.files, section, entry, EXAMPLE, report)?;
     let help = "make one with `printf 'hex:%s\\n' \"$(openssl rand -hex 32)\"`, the same for all routers of the group";
     let bytes = match found.text.strip_prefix("hex:") {
         Some(digits) => {

@@ -5,9 +5,8 @@ use locum_vrrp::{
     RouterConfigError, Version,
 };
 
-use super::document::ReadFile;
 use super::router_hmac;
-use super::secret::{self, SecretFile};
+use super::secret::{self, Files};
 use super::section::{Entry, Report, Section};
 
 const EXAMPLE: &str =
@@ -71,8 +70,7 @@ impl Security {
 pub(super) struct Reader<'a> {
     pub(super) version: Version,
     pub(super) ipv6: Option<bool>,
-    pub(super) file: ReadFile<'a>,
-    pub(super) secrets: &'a mut Vec<SecretFile>,
+    pub(super) files: Files<'a>,
 }
 
 impl Reader<'_> {
@@ -154,7 +152,7 @@ impl Reader<'_> {
             missing: Some("neither `password` nor `password_file`"),
             example: EXAMPLE,
         }
-        .read(self, entry, report)?;
+        .read(&mut self.files, entry, report)?;
         match Password::new(&*found.text) {
             Ok(password) => Some(Security::Password(password)),
             Err(error) => {
@@ -175,7 +173,7 @@ impl Reader<'_> {
         entry: &Entry<'_>,
         report: &mut Report,
     ) -> Option<Security> {
-        let found = secret::key(self, section, entry, AH_EXAMPLE, report)?;
+        let found = secret::key(&mut self.files, section, entry, AH_EXAMPLE, report)?;
         match AhKey::new(&*found.text) {
             Ok(key) => Some(Security::Header(key)),
             Err(error) => {

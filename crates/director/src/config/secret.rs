@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::Diagnostic;
-use super::router_security::Reader;
+use super::document::ReadFile;
 use super::section::{Entry, Report, Section};
 
 /// Where systemd puts the credentials of a unit.
@@ -17,6 +17,12 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 pub(super) struct SecretFile {
     pub(super) path: PathBuf,
     pub(super) span: Range<usize>,
+}
+
+/// Where secrets are read, and the files that they were read from.
+pub(super) struct Files<'a> {
+    pub(super) file: ReadFile<'a>,
+    pub(super) secrets: &'a mut Vec<SecretFile>,
 }
 
 /// Where a secret may be.
@@ -40,7 +46,7 @@ pub(super) struct Found<'t> {
 impl<'t> Places<'t> {
     pub(super) fn read(
         self,
-        reader: &mut Reader<'_>,
+        files: &mut Files<'_>,
         section: &Entry<'_>,
         report: &mut Report,
     ) -> Option<Found<'t>> {
@@ -71,7 +77,7 @@ impl<'t> Places<'t> {
             (Some(file), _) => {
                 let name = file.string(&format!("/etc/director/web.{what}"), report)?;
                 let path = PathBuf::from(name);
-                reader.secrets.push(SecretFile {
+                files.secrets.push(SecretFile {
                     path: path.clone(),
                     span: file.span.clone(),
                 });
@@ -94,7 +100,7 @@ impl<'t> Places<'t> {
                 return None;
             }
         };
-        match (reader.file)(&path) {
+        match (files.file)(&path) {
             Ok(text) => line(what, text, entry, report),
             Err(error) => {
                 let wrong = entry.wrong(format!("the {what} cannot be read"), error.to_string());
@@ -107,7 +113,7 @@ impl<'t> Places<'t> {
 
 /// A key of its own, in a file or a credential: it is never written where everybody reads it.
 pub(super) fn key<'t>(
-    reader: &mut Reader<'_>,
+    files: &mut Files<'_>,
     section: &mut Section<'t>,
     entry: &Entry<'_>,
     example: &'static str,
@@ -122,7 +128,7 @@ pub(super) fn key<'t>(
         missing: (!refused).then_some("neither `key_file` nor `credential`"),
         example,
     }
-    .read(reader, entry, report)
+    .read(files, entry, report)
 }
 
 /// The one line that a file is to have.

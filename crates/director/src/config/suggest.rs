@@ -27,6 +27,7 @@ pub(super) fn from_keepalived(word: &str) -> Option<&'static str> {
     router_word(word)
         .or_else(|| service_word(word))
         .or_else(|| check_word(word))
+        .or_else(|| notification_word(word))
 }
 
 fn router_word(word: &str) -> Option<&'static str> {
@@ -121,6 +122,23 @@ fn check_word(word: &str) -> Option<&'static str> {
         "url" => "`path` of the check, or `pages`, as in pages = [{ path = \"/\" }]",
         "virtualhost" => "`host` of the check",
         "warmup" => "left out: first checks are always spread",
+        _ => return None,
+    })
+}
+
+fn notification_word(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "lvs_notify_fifo" | "notify_fifo" | "vrrp_notify_fifo" => {
+            "`fifo` in [notify], as in fifo = \"/run/director/notify.fifo\""
+        }
+        "notification_email" => "`to` in [mail], as in to = [\"ops@example.com\"]",
+        "notification_email_from" => "`from` in [mail]",
+        "notify_backup" => "notify = { backup = [\"/path/to/program\"] }",
+        "notify_fault" => "notify = { fault = [\"/path/to/program\"] }",
+        "notify_master" => "notify = { master = [\"/path/to/program\"] }",
+        "notify_stop" => "notify = { stop = [\"/path/to/program\"] }",
+        "smtp_alert" => "`events` in [mail], as in events = [\"router\", \"server\"]",
+        "smtp_server" => "`server` in [mail], as in server = \"mail.example.com:587\"",
         _ => return None,
     })
 }

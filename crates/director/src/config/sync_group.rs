@@ -7,16 +7,23 @@ use super::crosscheck::{Unique, names, no_such_router};
 use super::diagnostic::Diagnostic;
 use super::section::{Report, Section};
 use super::virtual_router::Located as Router;
-use super::{SyncGroup, director};
+use super::{SyncGroup, director, notify};
+use crate::notify::StateScripts;
 
 /// What was read of a section, with places for messages.
 #[derive(Debug)]
 pub(super) struct Located {
     name: Option<(String, Range<usize>)>,
     members: Vec<(String, Range<usize>)>,
+    notify: StateScripts,
 }
 
 impl Located {
+    /// Its name, and the programs that are run for it.
+    pub(super) fn told(&self) -> Option<(String, StateScripts)> {
+        Some((self.name.as_ref()?.0.clone(), self.notify.clone()))
+    }
+
     /// The whole, if nothing is missing.
     pub(super) fn group(self) -> Option<SyncGroup> {
         Some(SyncGroup {
@@ -43,8 +50,13 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> Located {
             ));
         }
     }
+    let notify = notify::states(&mut section, report);
     section.finish(report);
-    Located { name, members }
+    Located {
+        name,
+        members,
+        notify,
+    }
 }
 
 /// What concerns the groups and the routers.

@@ -7,12 +7,14 @@ use ipnet::IpNet;
 use locum_vrrp::wire::AdvertisementError;
 use locum_vrrp::{ChecksumForm, Peer, RouterConfig, RouterConfigError, Version, Vrid};
 
+use crate::notify::StateScripts;
+
 use super::diagnostic::Diagnostic;
 use super::document::ReadFile;
 use super::router_security::{Reader, Security};
-use super::secret::SecretFile;
+use super::secret::{Files, SecretFile};
 use super::section::{Entry, Report, Section};
-use super::{VirtualRouter, director, router_addresses, router_election, router_peers};
+use super::{VirtualRouter, director, notify, router_addresses, router_election, router_peers};
 
 /// What was read of a section, with places for messages: enough for the checks across sections even where
 /// something else in it is wrong.
@@ -24,6 +26,7 @@ pub(super) struct Located {
     pub(super) addresses: Vec<(IpNet, Range<usize>)>,
     pub(super) secrets: Vec<SecretFile>,
     pub(super) is_owner: bool,
+    pub(super) notify: StateScripts,
     /// The whole, if nothing is missing.
     pub(super) router: Option<VirtualRouter>,
 }
@@ -55,12 +58,15 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
     let security = Reader {
         version,
         ipv6,
-        file,
-        secrets: &mut secrets,
+        files: Files {
+            file,
+            secrets: &mut secrets,
+        },
     }
     .read(&mut section, report);
     let checksum = checksum(&mut section, version, ipv6, report);
     accept(&mut section, report);
+    let notify = notify::states(&mut section, report);
     section.finish(report);
 
     let router = match (&name, &interface, &vrid, election) {
@@ -88,6 +94,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
         addresses,
         secrets,
         is_owner,
+        notify,
         router,
     }
 }

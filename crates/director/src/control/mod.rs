@@ -1,6 +1,7 @@
 //! The control socket: HTTP/1.1 and JSON for those who may open a file.
 
 mod action;
+pub(crate) mod events;
 
 use std::fs;
 use std::io;

@@ -1,10 +1,15 @@
 //! What happens, as one ordered stream that everybody reads: the log of events, notifications, trackers, and whoever
 //! follows `director events`.
 
+mod stream;
+mod words;
+
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::stream::Lost;
+pub(crate) use self::stream::{Item, Stream, Subscription};
 use crate::status::StateName;
 
 /// One thing that happened, with its place in the stream.
