@@ -49,6 +49,8 @@ use crate::site::Site;
 
 use self::secret::SecretFile;
 
+pub(crate) use self::suggest::closest;
+
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
 pub use self::source::{ReadError, Source};
 

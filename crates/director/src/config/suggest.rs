@@ -1,12 +1,16 @@
 //! What somebody who mistyped a word may have meant.
 
-/// The one of `known` that `word` is most likely a misspelling of.
+/// The key among `known` that `word` is most likely a misspelling of.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let folded = word.to_ascii_lowercase().replace('-', "_");
-    let tolerated = folded.chars().count().div_ceil(3);
+    closest(&word.to_ascii_lowercase().replace('-', "_"), known)
+}
+
+/// The one of `known` that `word` is most likely a misspelling of.
+pub(crate) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let tolerated = word.chars().count().div_ceil(3);
     known
         .iter()
-        .map(|&candidate| (strsim::damerau_levenshtein(&folded, candidate), candidate))
+        .map(|&candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|&(distance, _)| distance <= tolerated)
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
