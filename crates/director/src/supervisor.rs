@@ -17,7 +17,7 @@ use crate::capability::{self, CapabilityError};
 use crate::checker::{self, Checker};
 use crate::clock;
 use crate::config::{self, Config, SyncGroup, VirtualRouter};
-use crate::control::{ControlError, ControlSocket, Report};
+use crate::control::{Control, ControlError, ControlSocket};
 use crate::director::{Director, Joined, Member, notify};
 use crate::journal::Journal;
 use crate::recorder;
@@ -114,7 +114,10 @@ async fn supervise(
     let site = std::mem::take(&mut config.site);
     let checker = start_checker(&name, &config.director, site).map_err(RunError::EventLoop)?;
     let director = Arc::new(Director::new(name, clock::now(), checker));
-    let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
+    let answering = tokio::spawn(socket.serve(
+        Arc::clone(&director) as Arc<dyn Control>,
+        axum::Router::new(),
+    ));
     let ended = take_part(&node, &director, &config, &mut signals, &reload).await;
     match ended {
         Ok(Ended::Gracefully) => {

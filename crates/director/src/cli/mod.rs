@@ -1,10 +1,12 @@
 //! The command line. Exit codes are part of the interface: see each command.
 
+mod change;
 mod check;
 mod doctor;
 mod plan;
 mod real_server;
 mod run;
+mod socket;
 mod source;
 mod status;
 
@@ -14,6 +16,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub use self::change::{
+    FailoverArguments, PriorityArguments, ReloadArguments, RestoreArguments, ServerArguments,
+    WeightArguments,
+};
 pub use self::check::CheckArguments;
 pub use self::doctor::DoctorArguments;
 pub use self::plan::PlanArguments;
@@ -41,6 +47,38 @@ pub enum Command {
     #[command(after_help = status::HELP)]
     /// Shows the status.
     Status(StatusArguments),
+    #[command(about = "Have the running director read its configuration again")]
+    #[command(after_help = change::help::RELOAD)]
+    /// Reads the configuration again.
+    Reload(ReloadArguments),
+    #[command(about = "Let a server finish its connections, and give it no new ones")]
+    #[command(after_help = change::help::DRAIN)]
+    /// Drains a server.
+    Drain(ServerArguments),
+    #[command(about = "Take a server out at once")]
+    #[command(after_help = change::help::MAINTENANCE)]
+    /// Takes a server out.
+    Maintenance(ServerArguments),
+    #[command(about = "Let a server serve again: take back drain, maintenance and weight")]
+    #[command(after_help = change::help::READY)]
+    /// Lets a server serve.
+    Ready(ServerArguments),
+    #[command(about = "Give a server another weight")]
+    #[command(after_help = change::help::WEIGHT)]
+    /// Changes the weight of a server.
+    Weight(WeightArguments),
+    #[command(about = "Give a virtual router another priority")]
+    #[command(after_help = change::help::PRIORITY)]
+    /// Changes the priority of a virtual router.
+    Priority(PriorityArguments),
+    #[command(about = "Hand a virtual router or sync group over to another machine")]
+    #[command(after_help = change::help::FAILOVER)]
+    /// Hands over.
+    Failover(FailoverArguments),
+    #[command(about = "Take back priority and failover of a virtual router or sync group")]
+    #[command(after_help = change::help::RESTORE)]
+    /// Takes back what was changed of a virtual router.
+    Restore(RestoreArguments),
     #[command(about = "Find out what would make the site fail, on a director or a real server")]
     #[command(after_help = doctor::HELP)]
     /// Looks for what is wrong.
@@ -65,6 +103,14 @@ impl Command {
             Self::Run(arguments) => run::execute(&arguments),
             Self::Check(arguments) => check::execute(&arguments),
             Self::Status(arguments) => status::execute(&arguments),
+            Self::Reload(arguments) => change::reload(arguments),
+            Self::Drain(arguments) => change::drain(arguments),
+            Self::Maintenance(arguments) => change::maintenance(arguments),
+            Self::Ready(arguments) => change::ready(arguments),
+            Self::Weight(arguments) => change::weight(arguments),
+            Self::Priority(arguments) => change::priority(arguments),
+            Self::Failover(arguments) => change::failover(arguments),
+            Self::Restore(arguments) => change::restore(arguments),
             Self::Doctor(arguments) => doctor::execute(&arguments),
             Self::Plan(arguments) => plan::execute(&arguments),
             Self::RealServer(arguments) => real_server::execute(&arguments),
