@@ -155,6 +155,7 @@ impl Control for Director {
             routers: routers.collect(),
             sync_groups: groups.collect(),
             site,
+            trackers: Vec::new(),
         }
     }
 

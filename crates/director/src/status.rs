@@ -34,11 +34,32 @@ pub struct Status {
     /// The virtual services; absent without any, and while the checker side does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteReport>,
+    /// What is watched for virtual routers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trackers: Vec<TrackerReport>,
 }
 
 impl Status {
     /// The version of the format that this crate writes and reads.
     pub const SCHEMA: u32 = 1;
+}
+
+/// Something that is watched for virtual routers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrackerReport {
+    /// `file`, `interface`, `process`, `script` or `service`.
+    pub kind: String,
+    /// What it is called among its kind.
+    pub name: String,
+    /// Whether it is as it should be; of a file, whether it can be read and makes no virtual router worse. Absent while
+    /// nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ok: Option<bool>,
+    /// What was found.
+    pub detail: String,
+    /// For how long it has been so, in milliseconds.
+    pub since_ms: u64,
 }
 
 /// One virtual router.

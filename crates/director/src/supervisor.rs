@@ -308,7 +308,7 @@ async fn add_all(node: &Node, config: &Config) -> Result<Joined, RunError> {
         .collect();
     let mut running: BTreeMap<Arc<str>, Router> = BTreeMap::new();
     let mut groups = Vec::with_capacity(config.sync_groups.len());
-    for SyncGroup { name, members } in &config.sync_groups {
+    for SyncGroup { name, members, .. } in &config.sync_groups {
         let members = members.iter().filter_map(|name| {
             let name = name.as_str();
             Some((name, (*configs.get(name)?).clone()))
@@ -319,7 +319,7 @@ async fn add_all(node: &Node, config: &Config) -> Result<Joined, RunError> {
         groups.push(group);
     }
     let mut members = Vec::with_capacity(config.virtual_routers.len());
-    for VirtualRouter { name, router } in &config.virtual_routers {
+    for VirtualRouter { name, router, .. } in &config.virtual_routers {
         let running = match running.remove(name.as_str()) {
             Some(member) => member,
             None => node.add(name, router.clone()).await.map_err(failed(name))?,

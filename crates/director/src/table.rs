@@ -332,6 +332,7 @@ mod tests {
             ],
             sync_groups: Vec::new(),
             site: None,
+            trackers: Vec::new(),
         }
     }
 

@@ -10,7 +10,8 @@ use crate::site::Site;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::section::{Entry, Report, Section};
 use super::{
-    Config, VirtualRouter, crosscheck, director, ipvs, pieces, service, sync_group, virtual_router,
+    Config, VirtualRouter, crosscheck, director, ipvs, pieces, service, sync_group, track, tracker,
+    virtual_router,
 };
 
 /// Gives the content of a file that the configuration refers to.
@@ -85,10 +86,20 @@ pub(super) fn interpret<'t>(
         .into_iter()
         .map(|section| sync_group::read(section, &mut report))
         .collect();
+    let trackers = tracker::read(&mut top, &mut report);
     let services = services(&mut top, &mut report);
     top.finish(&mut report);
     crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
     sync_group::check(&groups, &routers, &mut report);
+    let mut warnings = Report::default();
+    track::check(
+        &trackers,
+        &routers,
+        &groups,
+        &services,
+        &mut report,
+        &mut warnings,
+    );
     if routers.is_empty() && services.is_empty() && report.0.is_empty() {
         report.add(nothing_to_do());
     }
@@ -101,7 +112,7 @@ pub(super) fn interpret<'t>(
         .collect();
     let virtual_routers: Vec<VirtualRouter> = routers
         .into_iter()
-        .filter_map(|located| located.router)
+        .filter_map(|located| located.router(&trackers))
         .collect();
     let mut ipvs = ipvs.settings;
     if let Some(sync) = &mut ipvs.sync
@@ -116,12 +127,13 @@ pub(super) fn interpret<'t>(
     Ok(Config {
         director,
         virtual_routers,
-        warnings: Diagnostics::warnings(named.name, named.text, Vec::new()),
+        warnings: Diagnostics::warnings(named.name, named.text, warnings.0),
         secrets,
         sync_groups: groups
             .into_iter()
-            .filter_map(sync_group::Located::group)
+            .filter_map(|located| located.group(&trackers))
             .collect(),
+        tracking: tracker::settings(trackers),
         site: Site {
             ipvs,
             services: services.collect(),

@@ -37,6 +37,8 @@ mod service_address;
 mod source;
 mod suggest;
 mod sync_group;
+mod track;
+mod tracker;
 mod value;
 mod virtual_router;
 
@@ -51,6 +53,8 @@ use self::secret::SecretFile;
 
 pub(crate) use self::suggest::closest;
 
+pub use crate::track::{Health, Subject, TrackFile, TrackProcess, TrackScript, Tracked, Tracking};
+
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
 pub use self::source::{ReadError, Source};
 
@@ -64,6 +68,8 @@ pub struct Config {
     pub virtual_routers: Vec<VirtualRouter>,
     /// Which of them are master together or not at all.
     pub sync_groups: Vec<SyncGroup>,
+    /// What can be watched for them.
+    pub tracking: Tracking,
     /// The virtual services.
     pub site: Site,
     /// What is not wrong, but not well either: to be told, and no reason not to start.
@@ -110,6 +116,8 @@ pub struct VirtualRouter {
     pub name: String,
     /// Everything else.
     pub router: RouterConfig,
+    /// What is watched for it, beside what its sync group tracks.
+    pub track: Vec<Tracked>,
 }
 
 /// A section `[[sync_group]]`.
@@ -120,6 +128,8 @@ pub struct SyncGroup {
     pub name: String,
     /// The names of its virtual routers, two at least, each in no other group.
     pub members: Vec<String>,
+    /// What is watched for each of its members.
+    pub track: Vec<Tracked>,
 }
 
 /// Reads the configuration `text`; `name` is what the file is called in messages, and `read` gives the content of

@@ -14,7 +14,12 @@ use super::section::{Report, Section};
 use super::{Config, service};
 
 const KEY: &str = "virtual_service";
-const ROUTER: &str = "virtual_router";
+const WITH_WARNINGS: [&str; 4] = [
+    "virtual_router",
+    "track_script",
+    "track_process",
+    "track_file",
+];
 const HEADER: &str = "[[virtual_service]]";
 
 /// The configuration `text`, unless there is a mistake in it or it is written in another way. What is wrong, and where,
@@ -34,8 +39,8 @@ pub(super) fn read(named: Named<'_>, file: ReadFile<'_>) -> Option<Config> {
         } else if document.contains_key(KEY) {
             return None;
         }
-        // Warnings of its files tell their places.
-        if number > 0 && document.contains_key(ROUTER) {
+        // Warnings of these tell their places.
+        if number > 0 && WITH_WARNINGS.iter().any(|key| document.contains_key(*key)) {
             return None;
         }
         if !report.0.is_empty() {

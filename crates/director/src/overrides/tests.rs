@@ -501,6 +501,7 @@ fn the_status_has_what_holds() {
             changed: Vec::new(),
         }],
         site: None,
+        trackers: Vec::new(),
     };
     scene.overrides.tell(scene.now, &mut status);
     let json = serde_json::to_value(&status.sync_groups[0].changed).unwrap();

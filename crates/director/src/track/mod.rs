@@ -1,6 +1,22 @@
 //! What is watched for virtual routers, and what it amounts to.
 
+mod input;
+mod plan;
+mod settings;
+mod state;
+mod trackers;
+
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::input::{Content, Input, LinkState};
+pub(crate) use self::plan::{Plan, Watched};
+pub use self::settings::{
+    Health, Subject, TrackFile, TrackProcess, TrackScript, Tracked, Tracking,
+};
+pub(crate) use self::trackers::Trackers;
 
 /// What everything that is watched for one virtual router amounts to, the operator's changes included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

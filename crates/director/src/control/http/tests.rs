@@ -32,6 +32,7 @@ impl Control for Fixed {
             routers: Vec::new(),
             sync_groups: Vec::new(),
             site: None,
+            trackers: Vec::new(),
         }
     }
 
