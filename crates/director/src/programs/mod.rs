@@ -9,7 +9,7 @@ use locum_health::exec::Program;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-pub(crate) use self::message::{Job, Notice, Order, Outcome};
+pub(crate) use self::message::{Job, Notice, Order, Outcome, RunAs};
 use crate::words::chain;
 
 /// Has programs run. A handle: clones are the same.

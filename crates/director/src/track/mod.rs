@@ -1,16 +1,20 @@
 //! What is watched for virtual routers, and what it amounts to.
 
+mod driver;
 mod input;
 mod plan;
+mod processes;
 mod settings;
 mod state;
 mod trackers;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::driver::{Driver, Told};
 pub(crate) use self::input::{Content, Input, LinkState};
 pub(crate) use self::plan::{Plan, Watched};
 pub use self::settings::{
