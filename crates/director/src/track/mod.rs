@@ -10,6 +10,8 @@ mod trackers;
 mod watch;
 
 #[cfg(test)]
+mod driver_tests;
+#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
