@@ -1,5 +1,7 @@
 //! What a configuration says about what is tracked.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
+
 use locum_director::config::{self, Config, Health, Style, Subject};
 
 const VALID: &str = r#"
@@ -62,6 +64,7 @@ program = ["/bin/true"]
 [[virtual_service]]
 name = "site"
 address = "192.0.2.10:80"
+server = [{ address = "10.0.0.1" }]
 "#;
 
 fn load(text: &str) -> Config {
