@@ -13,8 +13,10 @@ use super::{service, suggest, sync_group, virtual_router};
 
 const EXAMPLE: &str = "track = [{ interface = \"eth1\", weight = -20 }]";
 
-/// The keys that say what is watched, with the section that each leads to.
-const KINDS: [(&str, fn(String) -> Subject); 5] = [
+type Kind = (&'static str, fn(String) -> Subject);
+
+/// The keys that say what is watched.
+const KINDS: [Kind; 5] = [
     ("interface", Subject::Interface),
     ("script", Subject::Script),
     ("process", Subject::Process),

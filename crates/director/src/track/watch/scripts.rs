@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Finds, Watcher};
 use crate::programs::{Job, Programs, RunAs};
@@ -19,7 +19,8 @@ pub(in crate::track) fn watch(
     finds: Finds,
 ) -> Watcher {
     Watcher::spawn(async move {
-        let mut ticks = interval_at(Instant::now() + phase, script.interval);
+        sleep(phase).await;
+        let mut ticks = interval(script.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
