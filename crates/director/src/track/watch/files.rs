@@ -23,6 +23,10 @@ pub(in crate::track) fn watch(files: Vec<TrackFile>, finds: Finds) -> Watcher {
     Watcher::spawn(async move {
         let mut told = BTreeMap::new();
         let notify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe; this descriptor is never closed before it"
+        )]
         let notify = match notify.map_err(io::Error::from).and_then(AsyncFd::new) {
             Ok(notify) => Some(notify),
             Err(error) => {

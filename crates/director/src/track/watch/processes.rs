@@ -21,6 +21,10 @@ pub(in crate::track) fn watch(wanted: Vec<TrackProcess>, finds: Finds) -> Watche
         let mut told = BTreeMap::new();
         let opened = tokio::task::spawn_blocking(|| ProcessMonitor::open(RECEIVE_BUFFER)).await;
         let opened = opened.map_err(io::Error::other).and_then(|opened| opened);
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe; this descriptor is never closed before it"
+        )]
         let error = match opened.and_then(AsyncFd::new) {
             Ok(monitor) => follow(monitor, Processes::new(wanted.clone()), &mut told, &finds).await,
             Err(error) => error,
