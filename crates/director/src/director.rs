@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::checker::Checker;
 use crate::clock;
-use crate::control::Report;
+use crate::control::{Caller, Control, Done, Refused, Request};
 use crate::journal::Journal;
 use crate::report;
 use crate::status::{StateName, Status};
@@ -126,7 +126,7 @@ impl Director {
 }
 
 #[async_trait]
-impl Report for Director {
+impl Control for Director {
     async fn status(&self) -> Status {
         let site = match &self.checker {
             Some(checker) => checker.report().await,
@@ -155,7 +155,17 @@ impl Report for Director {
             routers: routers.collect(),
             sync_groups: groups.collect(),
             site,
+            trackers: Vec::new(),
         }
+    }
+
+    async fn act(&self, _: Caller, request: Request) -> Result<Done, Refused> {
+        Err(Refused {
+            error: format!(
+                "`{}` is not possible: this director cannot be changed at run time",
+                request.action
+            ),
+        })
     }
 }
 

@@ -20,6 +20,9 @@
 //!   counts no active connection (for UDP: none at all) or `drain_timeout` is over. What checks say plays no part.
 //!   A service that a reload removes stays as long as one of its servers drains. Entries that an earlier run left in a
 //!   service of ours drain too; what others put there later goes at once.
+//! - **The operator's wish** at run time comes before the configuration: to drain, to be out at once (maintenance), to
+//!   serve though the configuration drains it, or to have another weight than configuration and checks say. Checks go
+//!   on meanwhile: when the wish is over, the server is at once what they say.
 
 mod burst;
 mod drain;
@@ -30,6 +33,7 @@ mod server;
 mod service;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -46,6 +50,7 @@ pub(crate) use self::server::Connections;
 use self::server::{Duty, Found, Server, Standing};
 use self::service::Pool;
 pub(crate) use self::service::QuorumState;
+use self::wishes::Wishes;
 use crate::site::{Check, OnFailure, Site};
 
 /// The pools of a site.
@@ -56,6 +61,7 @@ use crate::site::{Check, OnFailure, Site};
 pub(crate) struct Pools {
     pools: Vec<Pool>,
     places: BTreeMap<Slot, Place>,
+    wishes: Wishes,
     next_slot: u64,
     burst: Burst,
     start_bound: Duration,
@@ -88,6 +94,7 @@ impl Pools {
         let mut pools = Self {
             pools: Vec::with_capacity(site.services.len()),
             places: BTreeMap::new(),
+            wishes: Wishes::default(),
             next_slot: 0,
             burst: Burst::default(),
             start_bound: site.ipvs.start_bound,

@@ -61,7 +61,8 @@ fn fixed(config: &Config) -> String {
         director,
         virtual_routers,
         sync_groups,
+        tracking,
         ..
     } = config;
-    format!("{director:?} {virtual_routers:?} {sync_groups:?}")
+    format!("{director:?} {virtual_routers:?} {sync_groups:?} {tracking:?}")
 }

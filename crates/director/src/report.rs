@@ -37,6 +37,7 @@ pub(crate) fn router(
             .collect(),
         faults: chapter.faulty.explain(status.faults, config),
         counters: counters(status),
+        changed: Vec::new(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn sync_group(now: Instant, status: &GroupStatus) -> SyncGroupReport 
         state: status.state.into(),
         state_for_ms: millis(now.saturating_duration_since(status.since)),
         held_back_by: names(&status.held_back_by),
+        changed: Vec::new(),
     }
 }
 

@@ -34,11 +34,32 @@ pub struct Status {
     /// The virtual services; absent without any, and while the checker side does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteReport>,
+    /// What is watched for virtual routers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trackers: Vec<TrackerReport>,
 }
 
 impl Status {
     /// The version of the format that this crate writes and reads.
     pub const SCHEMA: u32 = 1;
+}
+
+/// Something that is watched for virtual routers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrackerReport {
+    /// `file`, `interface`, `process`, `script` or `service`.
+    pub kind: String,
+    /// What it is called among its kind.
+    pub name: String,
+    /// Whether it is as it should be; of a file, whether it can be read and makes no virtual router worse. Absent while
+    /// nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ok: Option<bool>,
+    /// What was found.
+    pub detail: String,
+    /// For how long it has been so, in milliseconds.
+    pub since_ms: u64,
 }
 
 /// One virtual router.
@@ -71,6 +92,23 @@ pub struct RouterReport {
     pub faults: Vec<FaultReport>,
     /// Counts since the start, by name.
     pub counters: BTreeMap<String, u64>,
+    /// What the operator changed at run time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangeReport>,
+}
+
+/// What the operator changed at run time, and holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChangeReport {
+    /// What, as on the command line: `drain web r1`.
+    pub action: String,
+    /// Who: a user id of the machine.
+    pub uid: Option<u32>,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+    /// When it lapses, in milliseconds from now; absent: when it is taken back.
+    pub lapses_in_ms: Option<u64>,
 }
 
 /// Virtual routers that are master together or not at all.
@@ -87,6 +125,9 @@ pub struct SyncGroupReport {
     pub state_for_ms: u64,
     /// The members that keep it from being master: each follows a master, waits, or is in fault.
     pub held_back_by: Vec<String>,
+    /// What the operator changed at run time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangeReport>,
 }
 
 /// Where a virtual router is in its life.

@@ -17,7 +17,7 @@ use crate::capability::{self, CapabilityError};
 use crate::checker::{self, Checker};
 use crate::clock;
 use crate::config::{self, Config, SyncGroup, VirtualRouter};
-use crate::control::{ControlError, ControlSocket, Report};
+use crate::control::{Control, ControlError, ControlSocket};
 use crate::director::{Director, Joined, Member, notify};
 use crate::journal::Journal;
 use crate::recorder;
@@ -114,7 +114,10 @@ async fn supervise(
     let site = std::mem::take(&mut config.site);
     let checker = start_checker(&name, &config.director, site).map_err(RunError::EventLoop)?;
     let director = Arc::new(Director::new(name, clock::now(), checker));
-    let answering = tokio::spawn(socket.serve(Arc::clone(&director) as Arc<dyn Report>));
+    let answering = tokio::spawn(socket.serve(
+        Arc::clone(&director) as Arc<dyn Control>,
+        axum::Router::new(),
+    ));
     let ended = take_part(&node, &director, &config, &mut signals, &reload).await;
     match ended {
         Ok(Ended::Gracefully) => {
@@ -305,7 +308,7 @@ async fn add_all(node: &Node, config: &Config) -> Result<Joined, RunError> {
         .collect();
     let mut running: BTreeMap<Arc<str>, Router> = BTreeMap::new();
     let mut groups = Vec::with_capacity(config.sync_groups.len());
-    for SyncGroup { name, members } in &config.sync_groups {
+    for SyncGroup { name, members, .. } in &config.sync_groups {
         let members = members.iter().filter_map(|name| {
             let name = name.as_str();
             Some((name, (*configs.get(name)?).clone()))
@@ -316,7 +319,7 @@ async fn add_all(node: &Node, config: &Config) -> Result<Joined, RunError> {
         groups.push(group);
     }
     let mut members = Vec::with_capacity(config.virtual_routers.len());
-    for VirtualRouter { name, router } in &config.virtual_routers {
+    for VirtualRouter { name, router, .. } in &config.virtual_routers {
         let running = match running.remove(name.as_str()) {
             Some(member) => member,
             None => node.add(name, router.clone()).await.map_err(failed(name))?,

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::config::Style;
-use crate::status::{AddressReport, RouterReport, StateName, Status, SyncGroupReport};
+use crate::status::{
+    AddressReport, ChangeReport, RouterReport, StateName, Status, SyncGroupReport,
+};
 use crate::words::brief;
 
 /// A table of the routers, and below it what is wrong and what was counted.
@@ -158,6 +160,11 @@ fn line(
 }
 
 fn details(out: &mut String, status: &Status) {
+    for group in &status.sync_groups {
+        for one in &group.changed {
+            let _ = write!(out, "\n{}: CHANGED {}\n", group.name, change(one));
+        }
+    }
     for router in &status.routers {
         out.push('\n');
         let name = &router.name;
@@ -173,6 +180,9 @@ fn details(out: &mut String, status: &Status) {
                 fault.cure,
                 indent = name.len()
             );
+        }
+        for one in &router.changed {
+            let _ = writeln!(out, "{name}: CHANGED {}", change(one));
         }
         let count = |name: &str| router.counters.get(name).copied().unwrap_or_default();
         let _ = write!(
@@ -203,6 +213,21 @@ fn details(out: &mut String, status: &Status) {
     }
 }
 
+/// `drain web r1 by uid 0, lapses in 5m 0s: kernel update`
+fn change(report: &ChangeReport) -> String {
+    let mut text = report.action.clone();
+    if let Some(uid) = report.uid {
+        let _ = write!(text, " by uid {uid}");
+    }
+    if let Some(left) = report.lapses_in_ms {
+        let _ = write!(text, ", lapses in {}", brief(Duration::from_millis(left)));
+    }
+    if let Some(reason) = &report.reason {
+        let _ = write!(text, ": {reason}");
+    }
+    text
+}
+
 fn coloured(state: StateName, text: &str) -> String {
     let colour = match state {
         StateName::Master => GREEN,
@@ -228,6 +253,30 @@ mod tests {
     use super::*;
     use crate::status::{FaultReport, MasterReport};
 
+    #[test]
+    fn what_the_operator_changed_is_told() {
+        let mut status = status();
+        let by = |action: &str, uid, reason: Option<&str>, lapses_in_ms| ChangeReport {
+            action: action.to_owned(),
+            uid,
+            reason: reason.map(str::to_owned),
+            lapses_in_ms,
+        };
+        let failover = by(
+            "failover web",
+            Some(0),
+            Some("kernel update"),
+            Some(300_000),
+        );
+        status.routers[0].changed = vec![by("priority web 90", None, None, None), failover];
+        let text = render(&status, Style::Plain);
+        assert!(text.contains("\nweb: CHANGED priority web 90\n"), "{text}");
+        let all = "\nweb: CHANGED failover web by uid 0, lapses in 5m 0s: kernel update\n";
+        assert!(text.contains(all), "{text}");
+        let json = serde_json::to_string(&status).unwrap();
+        assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+    }
+
     fn router(name: &str, state: StateName, addresses: usize) -> RouterReport {
         let address = |last: usize| AddressReport {
             address: format!("192.0.2.{}/24", 10 + last).parse().unwrap(),
@@ -251,6 +300,7 @@ mod tests {
             }),
             addresses: (0..addresses).map(address).collect(),
             faults: Vec::new(),
+            changed: Vec::new(),
             counters: BTreeMap::from([
                 ("adverts_sent".to_owned(), 12),
                 ("adverts_received".to_owned(), 3),
@@ -282,6 +332,7 @@ mod tests {
             ],
             sync_groups: Vec::new(),
             site: None,
+            trackers: Vec::new(),
         }
     }
 
@@ -291,6 +342,7 @@ mod tests {
             members: ["web", "mail"].map(str::to_owned).to_vec(),
             state,
             state_for_ms: 724_000,
+            changed: Vec::new(),
             held_back_by: held_back_by.iter().map(|&name| name.to_owned()).collect(),
         };
         Status {

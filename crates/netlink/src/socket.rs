@@ -24,6 +24,8 @@ const DRAIN: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Family {
+    /// `NETLINK_CONNECTOR`: events of processes, see [`ProcessMonitor`](crate::ProcessMonitor).
+    Connector,
     /// `NETLINK_GENERIC`: families found by name, such as IPVS.
     Generic,
     /// `NETLINK_ROUTE`: links, addresses, routes, rules, neighbours.
@@ -35,6 +37,7 @@ pub(crate) struct Socket(NlSocket);
 impl Socket {
     pub(crate) fn open(family: Family, groups: &[u32], receive_buffer: usize) -> io::Result<Self> {
         let protocol = match family {
+            Family::Connector => NlFamily::Connector,
             Family::Generic => NlFamily::Generic,
             Family::Route => NlFamily::Route,
         };

@@ -158,6 +158,7 @@ fn server(report: ServerReport) -> status::ServerReport {
             ServerState::Drained => status::ServerState::Drained,
             ServerState::Draining => status::ServerState::Draining,
             ServerState::Held => status::ServerState::Held,
+            ServerState::Maintenance => status::ServerState::Maintenance,
             ServerState::Up => status::ServerState::Up,
         },
         state_for_ms: millis(report.for_time),
@@ -165,6 +166,7 @@ fn server(report: ServerReport) -> status::ServerReport {
         reason: report.reason.map(|reason| reason.to_string()),
         active_connections: report.connections.active,
         inactive_connections: report.connections.inactive,
+        changed: Vec::new(),
     }
 }
 

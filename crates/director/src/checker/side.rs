@@ -20,6 +20,7 @@ use super::{Options, notice, probes, roles};
 use crate::clock;
 use crate::config::Source;
 use crate::notify::Notifier;
+use crate::overrides::ServerOverride;
 use crate::pool::{Input, Pools};
 use crate::site::{OnStop, Site};
 use crate::words::chain;
@@ -78,7 +79,8 @@ async fn live(
             order = orders.recv() => match order {
                 Some(Order::Configure(source)) => side.configure(&source),
                 Some(Order::Masters(masters)) => side.follow(masters),
-                Some(Order::Abort(_) | Order::Commit(_) | Order::Hello(_) | Order::Override(_) | Order::Prepare { .. }) => {}
+                Some(Order::Abort(_) | Order::Commit(_) | Order::Hello(_) | Order::Prepare { .. }) => {}
+                Some(Order::Override(wishes)) => side.change(&wishes),
                 Some(Order::Report(number)) => side.report(number).await,
                 Some(Order::Stop) | None => break,
             },
@@ -211,6 +213,13 @@ impl Side {
             self.daemons_due = true;
             self.look_at = Some(clock::now());
         }
+    }
+
+    /// Takes what the operator wants of servers at run time.
+    fn change(&mut self, wishes: &[ServerOverride]) {
+        let now = clock::now();
+        self.pools.override_servers(now, wishes);
+        self.look_soon(now);
     }
 
     fn checked(&mut self, report: &locum_health::Report) {

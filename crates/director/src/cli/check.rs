@@ -11,8 +11,9 @@ use super::source::{self, ReadError};
 use super::{DONE, INVALID, UNREADABLE, fail, print, print_error, style};
 
 pub(super) const HELP: &str = "\
-Example:
-  director check -c /etc/director/director.toml && systemctl restart director
+Examples:
+  director check -c /etc/director/director.toml && systemctl reload director
+  director check -c director.toml --json | jq '.errors[].message'
 
 Exit codes: 0 the configuration is valid, 2 it has mistakes, 3 it cannot be read.";
 
@@ -26,6 +27,9 @@ pub struct CheckArguments {
     /// How mistakes are shown: for people on standard error, or as one JSON object on standard output
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    /// The same as --format json: one JSON object; its field `schema` is the version of the format
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -35,7 +39,12 @@ enum Format {
 }
 
 pub(super) fn execute(arguments: &CheckArguments) -> u8 {
-    let CheckArguments { config, format } = arguments;
+    let CheckArguments {
+        config,
+        format,
+        json,
+    } = arguments;
+    let format = if *json { Format::Json } else { *format };
     match (source::read(config), format) {
         (Ok(read), Format::Human) => {
             if !read.warnings.is_empty() {
@@ -116,6 +125,7 @@ mod tests {
             execute(&CheckArguments {
                 config: config.clone(),
                 format,
+                json: false,
             })
         };
         assert_eq!(check(Format::Human), UNREADABLE);
@@ -171,7 +181,8 @@ mod tests {
             assert_eq!(
                 execute(&CheckArguments {
                     config,
-                    format: Format::Human
+                    format: Format::Human,
+                    json: false,
                 }),
                 DONE,
                 "{name}"

@@ -1,13 +1,10 @@
 //! `director status`.
 
 use std::io;
-use std::path::PathBuf;
 
-use super::source::{self, ReadError};
-use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print, print_error, style};
-use crate::client::{self, ClientError};
-use crate::config::Director;
-use crate::status::Status;
+use super::socket::{SocketArguments, ask, failed};
+use super::{DONE, FAILED, fail, print, style};
+use crate::client;
 use crate::table;
 
 pub(super) const HELP: &str = "\
@@ -22,31 +19,19 @@ configuration given with -c has mistakes or cannot be read.";
 #[derive(Debug, clap::Args)]
 #[non_exhaustive]
 pub struct StatusArguments {
-    /// The configuration of the director, for where its control socket is
-    #[arg(short, long, value_name = "FILE", conflicts_with = "socket")]
-    config: Option<PathBuf>,
-    /// Its control socket
-    #[arg(long, value_name = "PATH", default_value = Director::CONTROL_SOCKET)]
-    socket: PathBuf,
+    #[command(flatten)]
+    place: SocketArguments,
     /// Everything, as one JSON object; its field `schema` is the version of the format
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn execute(arguments: &StatusArguments) -> u8 {
-    let socket = match arguments.config.as_deref().map(source::read) {
-        None => arguments.socket.clone(),
-        Some(Ok(config)) => config.director.control_socket,
-        Some(Err(ReadError::Invalid(diagnostics))) => {
-            print_error(&diagnostics.render(style(&io::stderr())));
-            return INVALID;
-        }
-        Some(Err(error)) => {
-            fail(&error, "");
-            return UNREADABLE;
-        }
+    let socket = match arguments.place.find() {
+        Ok(socket) => socket,
+        Err(code) => return code,
     };
-    match ask(socket) {
+    match ask(&socket, client::status(&socket)) {
         Ok(status) if arguments.json => match serde_json::to_string_pretty(&status) {
             Ok(json) => {
                 print(&format!("{json}\n"));
@@ -61,33 +46,6 @@ pub(super) fn execute(arguments: &StatusArguments) -> u8 {
             print(&table::render(&status, style(&io::stdout())));
             DONE
         }
-        Err(error) => {
-            fail(&error, cure(&error));
-            FAILED
-        }
-    }
-}
-
-fn ask(socket: PathBuf) -> Result<Status, ClientError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| ClientError::Connection {
-            path: socket.clone(),
-            source,
-        })?;
-    runtime.block_on(client::status(&socket))
-}
-
-pub(super) const fn cure(error: &ClientError) -> &'static str {
-    match error {
-        ClientError::NotRunning(_) => {
-            "start one with `director run -c FILE`; if it has another control_socket, use -c FILE or --socket PATH"
-        }
-        ClientError::Permission(_) => "ask as its user, as a member of its group, or as root",
-        ClientError::Timeout { .. } => "it is stopped or overloaded: see its log",
-        ClientError::Connection { .. }
-        | ClientError::Refused(_)
-        | ClientError::NotUnderstood(_) => "",
+        Err(error) => failed(&error),
     }
 }

@@ -70,7 +70,7 @@ pub struct Diagnostics {
     name: String,
     text: String,
     lines: Lines,
-    list: Vec<Diagnostic>,
+    pub(super) list: Vec<Diagnostic>,
     severity: Severity,
 }
 

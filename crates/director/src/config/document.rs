@@ -13,7 +13,7 @@ use super::secret::{Files, SecretFile};
 use super::section::{Entry, Report, Section};
 use super::{
     Config, VirtualRouter, crosscheck, director, ipvs, notification, pieces, service, sync_group,
-    virtual_router,
+    track, tracker, virtual_router,
 };
 
 /// Gives the content of a file that the configuration refers to.
@@ -88,6 +88,7 @@ pub(super) fn interpret<'t>(
         .into_iter()
         .map(|section| sync_group::read(section, &mut report))
         .collect();
+    let trackers = tracker::read(&mut top, &mut report);
     let services = services(&mut top, &mut report);
     let mut secrets: Vec<SecretFile> = routers
         .iter()
@@ -101,6 +102,15 @@ pub(super) fn interpret<'t>(
     top.finish(&mut report);
     crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
     sync_group::check(&groups, &routers, &mut report);
+    let mut warnings = Report::default();
+    track::check(
+        &trackers,
+        &routers,
+        &groups,
+        &services,
+        &mut report,
+        &mut warnings,
+    );
     if routers.is_empty() && services.is_empty() && report.0.is_empty() {
         report.add(nothing_to_do());
     }
@@ -120,7 +130,7 @@ pub(super) fn interpret<'t>(
         .collect();
     let virtual_routers: Vec<VirtualRouter> = routers
         .into_iter()
-        .filter_map(|located| located.router)
+        .filter_map(|located| located.router(&trackers))
         .collect();
     let mut ipvs = ipvs.settings;
     if let Some(sync) = &mut ipvs.sync
@@ -144,13 +154,14 @@ pub(super) fn interpret<'t>(
     Ok(Config {
         director,
         virtual_routers,
-        warnings: Diagnostics::warnings(named.name, named.text, Vec::new()),
+        warnings: Diagnostics::warnings(named.name, named.text, warnings.0),
         secrets,
         notification,
         sync_groups: groups
             .into_iter()
-            .filter_map(sync_group::Located::group)
+            .filter_map(|located| located.group(&trackers))
             .collect(),
+        tracking: tracker::settings(trackers),
         site: Site { ipvs, services },
     })
 }

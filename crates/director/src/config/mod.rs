@@ -39,6 +39,8 @@ mod service_address;
 mod source;
 mod suggest;
 mod sync_group;
+mod track;
+mod tracker;
 mod value;
 mod virtual_router;
 mod webhook;
@@ -53,6 +55,10 @@ use crate::site::Site;
 
 use self::secret::SecretFile;
 
+pub(crate) use self::suggest::closest;
+
+pub use crate::track::{Health, Subject, TrackFile, TrackProcess, TrackScript, Tracked, Tracking};
+
 pub use self::diagnostic::{Diagnostic, Diagnostics, Style};
 pub use self::source::{ReadError, Source};
 
@@ -66,6 +72,8 @@ pub struct Config {
     pub virtual_routers: Vec<VirtualRouter>,
     /// Which of them are master together or not at all.
     pub sync_groups: Vec<SyncGroup>,
+    /// What can be watched for them.
+    pub tracking: Tracking,
     /// The virtual services.
     pub site: Site,
     /// Who is told of what happens.
@@ -114,6 +122,8 @@ pub struct VirtualRouter {
     pub name: String,
     /// Everything else.
     pub router: RouterConfig,
+    /// What is watched for it, beside what its sync group tracks.
+    pub track: Vec<Tracked>,
 }
 
 /// A section `[[sync_group]]`.
@@ -124,6 +134,8 @@ pub struct SyncGroup {
     pub name: String,
     /// The names of its virtual routers, two at least, each in no other group.
     pub members: Vec<String>,
+    /// What is watched for each of its members.
+    pub track: Vec<Tracked>,
 }
 
 /// Reads the configuration `text`; `name` is what the file is called in messages, and `read` gives the content of

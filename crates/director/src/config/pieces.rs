@@ -14,8 +14,15 @@ use super::section::{Report, Section};
 use super::{Config, service};
 
 const KEY: &str = "virtual_service";
-/// What may name files of secrets.
-const SECRETIVE: [&str; 3] = ["mail", "virtual_router", "webhook"];
+/// What has warnings that tell their places: of files of secrets, and of trackers.
+const WITH_WARNINGS: [&str; 6] = [
+    "mail",
+    "track_file",
+    "track_process",
+    "track_script",
+    "virtual_router",
+    "webhook",
+];
 const HEADER: &str = "[[virtual_service]]";
 
 /// The configuration `text`, unless there is a mistake in it or it is written in another way. What is wrong, and where,
@@ -35,8 +42,8 @@ pub(super) fn read(named: Named<'_>, file: ReadFile<'_>) -> Option<Config> {
         } else if document.contains_key(KEY) {
             return None;
         }
-        // Warnings of its files tell their places.
-        if number > 0 && SECRETIVE.iter().any(|key| document.contains_key(*key)) {
+        // Warnings of these tell their places.
+        if number > 0 && WITH_WARNINGS.iter().any(|key| document.contains_key(*key)) {
             return None;
         }
         if !report.0.is_empty() {

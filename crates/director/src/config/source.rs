@@ -76,6 +76,7 @@ impl Source {
         };
         let warnings = config.secrets.iter().filter(open);
         let warnings = warnings.map(|secret| secret::readable_by_all(secret.span.clone()));
+        let warnings = warnings.chain(config.warnings.list);
         config.warnings = Diagnostics::warnings(&self.name, &self.text, warnings.collect());
         Ok(config)
     }

@@ -1,12 +1,16 @@
 //! What somebody who mistyped a word may have meant.
 
-/// The one of `known` that `word` is most likely a misspelling of.
+/// The key among `known` that `word` is most likely a misspelling of.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let folded = word.to_ascii_lowercase().replace('-', "_");
-    let tolerated = folded.chars().count().div_ceil(3);
+    closest(&word.to_ascii_lowercase().replace('-', "_"), known)
+}
+
+/// The one of `known` that `word` is most likely a misspelling of.
+pub(crate) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let tolerated = word.chars().count().div_ceil(3);
     known
         .iter()
-        .map(|&candidate| (strsim::damerau_levenshtein(&folded, candidate), candidate))
+        .map(|&candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|&(distance, _)| distance <= tolerated)
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
@@ -42,11 +46,16 @@ fn router_word(word: &str) -> Option<&'static str> {
         "mcast_src_ip" | "unicast_src_ip" => "`source`",
         "nopreempt" => "preempt = false",
         "state" => "left out: the priority decides who starts as master",
+        "init_fail" => "init = \"down\"",
+        "track_interface" => "`track`, as in track = [{ interface = \"eth1\", weight = -20 }]",
         "unicast_peer" => "`peers`, as in peers = [{ address = \"192.0.2.3\" }]",
         "virtual_ipaddress" => "`addresses`, as in addresses = [\"192.0.2.10/24\"]",
         "virtual_router_id" => "`vrid`",
         "vrrp_instance" => "`name`",
+        "vrrp_script" => "[[track_script]]",
         "vrrp_sync_group" => "[[sync_group]]",
+        "vrrp_track_file" => "[[track_file]]",
+        "vrrp_track_process" => "[[track_process]]",
         "vrrp_version" => "`version`",
         _ => return None,
     })

@@ -6,6 +6,8 @@ use std::ops::Range;
 use super::crosscheck::{Unique, names, no_such_router};
 use super::diagnostic::Diagnostic;
 use super::section::{Report, Section};
+use super::track::{self, Use};
+use super::tracker::Located as Tracker;
 use super::virtual_router::Located as Router;
 use super::{SyncGroup, director, notify};
 use crate::notify::StateScripts;
@@ -16,6 +18,7 @@ pub(super) struct Located {
     name: Option<(String, Range<usize>)>,
     members: Vec<(String, Range<usize>)>,
     notify: StateScripts,
+    pub(super) track: Vec<Use>,
 }
 
 impl Located {
@@ -25,11 +28,17 @@ impl Located {
     }
 
     /// The whole, if nothing is missing.
-    pub(super) fn group(self) -> Option<SyncGroup> {
+    pub(super) fn group(self, trackers: &[Tracker]) -> Option<SyncGroup> {
         Some(SyncGroup {
             name: self.name?.0,
             members: self.members.into_iter().map(|(name, _)| name).collect(),
+            track: track::resolve(&self.track, trackers),
         })
+    }
+
+    /// The names of its members.
+    pub(super) fn members(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(name, _)| name.as_str())
     }
 }
 
@@ -51,11 +60,13 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> Located {
         }
     }
     let notify = notify::states(&mut section, report);
+    let track = track::read(&mut section, report);
     section.finish(report);
     Located {
         name,
         members,
         notify,
+        track,
     }
 }
 

@@ -77,6 +77,26 @@ impl<'t> Entry<'t> {
         number
     }
 
+    /// A whole number within `range`, which may be negative.
+    pub(super) fn signed(&self, range: RangeInclusive<i16>, report: &mut Report) -> Option<i16> {
+        let (low, high) = (range.start(), range.end());
+        let Some(integer) = self.value.as_integer() else {
+            let help = format!("write a number from {low} to {high}, without quotes");
+            report.add(self.mistyped("a whole number", &help));
+            return None;
+        };
+        let number = i16::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let wrong = self.wrong(
+                format!("`{}` is out of range", self.key),
+                format!("not from {low} to {high}"),
+            );
+            report.add(wrong.help(format!("use a number from {low} to {high}")));
+        }
+        number
+    }
+
     /// A length of time like `"1s"` or `"100ms"`, at most `longest`.
     pub(super) fn duration(&self, longest: Duration, report: &mut Report) -> Option<Duration> {
         let Some(text) = self.value.as_str() else {

@@ -14,6 +14,8 @@ use super::document::ReadFile;
 use super::router_security::{Reader, Security};
 use super::secret::{Files, SecretFile};
 use super::section::{Entry, Report, Section};
+use super::track::{self, Use};
+use super::tracker::Located as Tracker;
 use super::{VirtualRouter, director, notify, router_addresses, router_election, router_peers};
 
 /// What was read of a section, with places for messages: enough for the checks across sections even where
@@ -27,8 +29,17 @@ pub(super) struct Located {
     pub(super) secrets: Vec<SecretFile>,
     pub(super) is_owner: bool,
     pub(super) notify: StateScripts,
+    pub(super) track: Vec<Use>,
+    router: Option<VirtualRouter>,
+}
+
+impl Located {
     /// The whole, if nothing is missing.
-    pub(super) router: Option<VirtualRouter>,
+    pub(super) fn router(self, trackers: &[Tracker]) -> Option<VirtualRouter> {
+        let track = track::resolve(&self.track, trackers);
+        let router = self.router?;
+        Some(VirtualRouter { track, ..router })
+    }
 }
 
 pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Report) -> Located {
@@ -67,6 +78,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
     let checksum = checksum(&mut section, version, ipv6, report);
     accept(&mut section, report);
     let notify = notify::states(&mut section, report);
+    let track = track::read(&mut section, report);
     section.finish(report);
 
     let router = match (&name, &interface, &vrid, election) {
@@ -83,6 +95,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
             note(built, header, report).map(|router| VirtualRouter {
                 name: name.clone(),
                 router,
+                track: Vec::new(),
             })
         }
         _ => None,
@@ -95,6 +108,7 @@ pub(super) fn read(mut section: Section<'_>, file: ReadFile<'_>, report: &mut Re
         secrets,
         is_owner,
         notify,
+        track,
         router,
     }
 }

@@ -2,6 +2,7 @@
 
 mod action;
 pub(crate) mod events;
+mod http;
 
 use std::fs;
 use std::io;
@@ -10,18 +11,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::json;
+use axum::Router;
 use thiserror::Error;
 
 pub use self::action::{Action, Done, Refused, Request};
-#[expect(unused_imports, reason = "the hub is not there yet")]
-pub(crate) use self::action::{Caller, Control};
-use crate::status::Status;
+pub(crate) use self::action::{Answer, Caller, Control};
+#[cfg(test)]
+pub(crate) use self::http::tests::Fixed;
 
 /// Owner and group may control the director, nobody else.
 const MODE: u32 = 0o660;
@@ -54,12 +50,6 @@ pub enum ControlError {
         #[source]
         source: io::Error,
     },
-}
-
-/// Tells what to answer.
-#[async_trait]
-pub(crate) trait Report: Send + Sync + 'static {
-    async fn status(&self) -> Status;
 }
 
 /// A control socket; its file is removed when it is dropped.
@@ -101,11 +91,13 @@ impl ControlSocket {
         Ok(Self { listener, file })
     }
 
-    /// Answers requests, for as long as the future is polled.
-    pub(crate) async fn serve(self, report: Arc<dyn Report>) -> io::Result<()> {
+    /// Answers requests, for as long as the future is polled; `events` answers those for the stream of events.
+    pub(crate) async fn serve(self, control: Arc<dyn Control>, events: Router) -> io::Result<()> {
         let _file = self.file;
         let listener = tokio::net::UnixListener::from_std(self.listener)?;
-        axum::serve(listener, routes(report)).await
+        let routes = http::routes(control, events);
+        let service = routes.into_make_service_with_connect_info::<Caller>();
+        axum::serve(listener, service).await
     }
 }
 
@@ -137,44 +129,11 @@ fn remove_stale(path: &Path) -> Result<(), ControlError> {
     }
 }
 
-fn routes(report: Arc<dyn Report>) -> Router {
-    Router::new()
-        .route("/api/v1/status", get(status))
-        .fallback(async || {
-            (
-                StatusCode::NOT_FOUND,
-                Json(json!({ "error": "there is nothing here" })),
-            )
-        })
-        .with_state(report)
-}
-
-async fn status(State(report): State<Arc<dyn Report>>) -> Json<Status> {
-    Json(report.status().await)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::http::tests::Fixed;
     use super::*;
     use crate::client;
-
-    struct Fixed;
-
-    #[async_trait]
-    impl Report for Fixed {
-        async fn status(&self) -> Status {
-            Status {
-                schema: Status::SCHEMA,
-                name: "lb-a".to_owned(),
-                version: "0.1.0".to_owned(),
-                pid: 1,
-                uptime_ms: 2,
-                routers: Vec::new(),
-                sync_groups: Vec::new(),
-                site: None,
-            }
-        }
-    }
 
     fn path(directory: &tempfile::TempDir) -> PathBuf {
         directory.path().join("new").join("control.sock")
@@ -184,8 +143,10 @@ mod tests {
     async fn status_is_answered() {
         let directory = tempfile::tempdir().unwrap();
         let path = path(&directory);
-        let server = tokio::spawn(ControlSocket::bind(&path).unwrap().serve(Arc::new(Fixed)));
-        assert_eq!(client::status(&path).await.unwrap(), Fixed.status().await);
+        let control = Arc::new(Fixed::default());
+        let socket = ControlSocket::bind(&path).unwrap();
+        let server = tokio::spawn(socket.serve(control.clone(), Router::new()));
+        assert_eq!(client::status(&path).await.unwrap(), control.status().await);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             MODE

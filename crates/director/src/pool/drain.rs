@@ -113,7 +113,7 @@ impl Pool {
     pub(super) fn next_cut(&self) -> Option<Instant> {
         let servers = self.servers.iter().filter_map(|server| match server.duty {
             Duty::Draining { until } => Some(until),
-            Duty::Drained | Duty::Ready => None,
+            Duty::Drained | Duty::Maintenance | Duty::Ready => None,
         });
         servers
             .chain(self.leaving.iter().map(|one| one.until))

@@ -11,14 +11,15 @@ use super::drain::{Departing, Leaving};
 use super::server::{Duty, Found, Probe, Server, Standing, destination};
 use super::service::{Pool, deadline, fitting};
 use super::{Before, Place, Pools, settle};
-use crate::site::{RealServer, Site, VirtualService};
+use crate::site::{MassFailure, RealServer, Site, VirtualService};
 
 impl Pools {
     pub(super) fn start(&mut self, now: Instant, site: &Site, inherited: &Snapshot) {
         for config in &site.services {
             let found = |kernel: &[Service], entry: &Destination| find(kernel, entry, inherited);
             let slot = || next(&mut self.next_slot);
-            let pool = Pool::new(now, config, now + self.start_bound, found, slot);
+            let wish = |_: &str| None;
+            let pool = Pool::new(now, config, now + self.start_bound, found, wish, slot);
             self.pools.push(pool);
         }
         self.keys = keys(site);
@@ -50,7 +51,8 @@ impl Pools {
                     }
                 };
                 let slot = || next(&mut self.next_slot);
-                Pool::new(now, config, now + self.start_bound, found, slot)
+                let wish = |server: &str| self.wishes.of(&config.name, server);
+                Pool::new(now, config, now + self.start_bound, found, wish, slot)
             };
             self.pools.push(pool);
         }
@@ -96,7 +98,8 @@ impl Pools {
             let server = if let Some(mut server) = before.remove(&one.address) {
                 let was = Before::of(&server, pool.on_failure);
                 server.renew(one, || next(&mut self.next_slot));
-                server.assign(one.admin, until, was.found);
+                server.wish = self.wishes.of(&config.name, &one.name);
+                server.assign(now, until, was.found);
                 settle(now, &mut self.burst, &mut server, &was);
                 if was.standing != server.standing {
                     self.events.extend(was.event(&pool.name, &server));
@@ -107,7 +110,8 @@ impl Pools {
                 let found = found.copied().unwrap_or(Found::Absent);
                 let slot = || next(&mut self.next_slot);
                 let mut server = Server::new(now, one, config.initial, found, slot);
-                server.assign(one.admin, until, found);
+                server.wish = self.wishes.of(&config.name, &one.name);
+                server.assign(now, until, found);
                 server
             };
             pool.servers.push(server);
@@ -130,8 +134,7 @@ impl Pools {
 
     fn reckon(&mut self, now: Instant, site: &Site) {
         self.places.clear();
-        for (pool_index, pool) in self.pools.iter_mut().enumerate() {
-            pool.reckon();
+        for (pool_index, pool) in self.pools.iter().enumerate() {
             for (server_index, server) in pool.servers.iter().enumerate() {
                 for (index, probe) in server.probes.iter().enumerate() {
                     let place = Place {
@@ -143,15 +146,21 @@ impl Pools {
                 }
             }
         }
-        let servers = self.pools.iter().flat_map(|pool| &pool.servers);
-        let ready = servers.filter(|server| server.duty == Duty::Ready);
-        let ready = ready.map(|server| (server.address, server.standing));
-        self.burst.recount(site.ipvs.mass_failure, ready);
+        self.add_up(site.ipvs.mass_failure);
         if self.burst.until().is_some() && site.ipvs.mass_failure.is_none() {
             self.end_hold(now);
         }
         self.decide(now);
         self.reschedule();
+    }
+
+    /// Counts anew what is in service.
+    pub(super) fn add_up(&mut self, mass_failure: Option<MassFailure>) {
+        self.pools.iter_mut().for_each(Pool::reckon);
+        let servers = self.pools.iter().flat_map(|pool| &pool.servers);
+        let ready = servers.filter(|server| server.duty == Duty::Ready);
+        let ready = ready.map(|server| (server.address, server.standing));
+        self.burst.recount(mass_failure, ready);
     }
 
     /// Entries that are in a service of ours, and neither a server nor the sorry server.
@@ -257,12 +266,13 @@ impl Server {
         self.name = Arc::clone(&config.name);
         self.destination = destination(config);
         self.configured = config.weight;
+        self.admin = config.admin;
     }
 
     fn leave(self, now: Instant, until: Instant) -> Leaving {
         let until = match self.duty {
             Duty::Draining { until } => until,
-            Duty::Drained | Duty::Ready => until,
+            Duty::Drained | Duty::Maintenance | Duty::Ready => until,
         };
         Leaving {
             name: self.name,

@@ -54,7 +54,7 @@ pub(crate) struct ServerReport {
     pub(crate) weight: Option<Weight>,
     /// Which check fails.
     pub(crate) reason: Option<Reason>,
-    /// How long it has been up, down, unknown, draining or drained.
+    /// How long it has been up, down, unknown, draining, drained or in maintenance.
     pub(crate) for_time: Duration,
     /// Its connections when the kernel's table was last read.
     pub(crate) connections: Connections,
@@ -73,6 +73,8 @@ pub(crate) enum ServerState {
     Draining,
     /// Down, but in service as it was since many failed together.
     Held,
+    /// Taken out by the operator at once, for now.
+    Maintenance,
     /// Up.
     Up,
 }
@@ -126,6 +128,7 @@ impl Server {
         match (self.duty, self.standing) {
             (Duty::Drained, _) => ServerState::Drained,
             (Duty::Draining { .. }, _) => ServerState::Draining,
+            (Duty::Maintenance, _) => ServerState::Maintenance,
             (Duty::Ready, Standing::Checking) => ServerState::Checking,
             (Duty::Ready, Standing::Down) if self.held => ServerState::Held,
             (Duty::Ready, Standing::Down) => ServerState::Down,

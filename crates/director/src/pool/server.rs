@@ -8,6 +8,7 @@ use locum_health::{CheckError, Health};
 use locum_ipvs::{Destination, Weight};
 
 use super::interface::{Reason, Slot};
+use crate::overrides::ServerWish;
 use crate::site::{Admin, Check, Initial, OnFailure, RealServer};
 
 /// What the checks of a server say together.
@@ -28,6 +29,8 @@ pub(super) enum Duty {
     Drained,
     /// To finish its connections by then.
     Draining { until: Instant },
+    /// Nothing, at once and for now.
+    Maintenance,
     /// To serve.
     Ready,
 }
@@ -83,6 +86,10 @@ pub(super) struct Server {
     /// With its configured weight.
     pub(super) destination: Destination,
     pub(super) configured: Weight,
+    /// What the configuration has it do.
+    pub(super) admin: Admin,
+    /// What the operator wants otherwise, at run time.
+    pub(super) wish: Option<ServerWish>,
     pub(super) probes: Vec<Probe>,
     pub(super) duty: Duty,
     pub(super) standing: Standing,
@@ -119,6 +126,8 @@ impl Server {
             address: config.address,
             destination: destination(config),
             configured: config.weight,
+            admin: config.admin,
+            wish: None,
             probes,
             duty: Duty::Ready,
             standing: Standing::Checking,
@@ -151,10 +160,14 @@ impl Server {
         self.probes.iter().filter(|probe| !probe.reported).count()
     }
 
-    /// The least of the weights that its checks ask for, or what is configured.
+    /// What the operator wants, or the least of the weights that its checks ask for, or what is configured.
     pub(super) fn weight(&self) -> Weight {
+        let wished = match self.wish {
+            Some(ServerWish::Weight(weight)) => Some(weight),
+            Some(ServerWish::Drain | ServerWish::Maintenance | ServerWish::Ready) | None => None,
+        };
         let asked = self.probes.iter().filter_map(|probe| probe.weight).min();
-        asked.map_or(self.configured, |weight| {
+        wished.or(asked).map_or(self.configured, |weight| {
             let most = i32::MAX.unsigned_abs();
             Weight::new(weight.min(most)).unwrap_or(self.configured)
         })
@@ -177,7 +190,7 @@ impl Server {
     /// The weight of its entry in the table; `None`: it has none.
     pub(super) fn entry(&self, on_failure: OnFailure) -> Option<Weight> {
         match (self.duty, self.standing, on_failure) {
-            (Duty::Drained, _, _) => None,
+            (Duty::Drained | Duty::Maintenance, _, _) => None,
             (Duty::Draining { .. }, _, _) => Some(Weight::ZERO),
             (Duty::Ready, _, _) if self.in_service() => Some(self.weight()),
             (Duty::Ready, Standing::Checking, _) => self.lingers.then_some(Weight::ZERO),
@@ -196,18 +209,28 @@ impl Server {
         })
     }
 
-    /// A server that is to drain does so if it is in the table; there is nothing to drain otherwise.
-    pub(super) fn assign(&mut self, admin: Admin, until: Option<Instant>, found: Found) {
+    /// Does what the operator wants, or else the configuration. A server that is to drain does so if it is in the table;
+    /// there is nothing to drain otherwise.
+    pub(super) fn assign(&mut self, now: Instant, until: Option<Instant>, found: Found) {
         self.lingers = self.lingers && found != Found::Absent;
-        self.duty = match (admin, self.duty, until, found) {
-            (Admin::Ready, _, _, _) => Duty::Ready,
-            (Admin::Drain, Duty::Ready, Some(until), Found::Quiesced | Found::Serving) => {
-                Duty::Draining { until }
-            }
-            (Admin::Drain, Duty::Ready, None, _)
-            | (Admin::Drain, Duty::Ready, _, Found::Absent) => Duty::Drained,
-            (Admin::Drain, duty @ (Duty::Draining { .. } | Duty::Drained), _, _) => duty,
+        let begins_to_drain = match (until, found) {
+            (Some(until), Found::Quiesced | Found::Serving) => Duty::Draining { until },
+            (None, _) | (_, Found::Absent) => Duty::Drained,
         };
+        let duty = match (self.wish, self.admin, self.duty) {
+            (Some(ServerWish::Maintenance), _, _) => Duty::Maintenance,
+            (Some(ServerWish::Ready), _, _)
+            | (Some(ServerWish::Weight(_)) | None, Admin::Ready, _) => Duty::Ready,
+            (Some(ServerWish::Drain), _, duty)
+            | (Some(ServerWish::Weight(_)) | None, Admin::Drain, duty) => match duty {
+                Duty::Drained | Duty::Draining { .. } => duty,
+                Duty::Maintenance => Duty::Drained,
+                Duty::Ready => begins_to_drain,
+            },
+        };
+        if self.duty != duty {
+            (self.duty, self.since) = (duty, now);
+        }
     }
 }
 

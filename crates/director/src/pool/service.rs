@@ -9,6 +9,7 @@ use locum_ipvs::{Destination, DestinationKey, Forward, IpFamily, Service, Servic
 use super::drain::Leaving;
 use super::interface::{Event, Slot};
 use super::server::{Found, Server, destination};
+use crate::overrides::ServerWish;
 use crate::site::{OnFailure, Quorum, Sorry, VirtualService};
 
 /// Whether a service has servers enough.
@@ -53,6 +54,7 @@ impl Pool {
         config: &VirtualService,
         settles: Instant,
         found: impl Fn(&[Service], &Destination) -> Found,
+        wish: impl Fn(&str) -> Option<ServerWish>,
         mut slot: impl FnMut() -> Slot,
     ) -> Self {
         let kernel = config.kernel.clone();
@@ -60,7 +62,8 @@ impl Pool {
         let servers = config.servers.iter().map(|one| {
             let found = found(&kernel, &destination(one));
             let mut server = Server::new(now, one, config.initial, found, &mut slot);
-            server.assign(one.admin, until, found);
+            server.wish = wish(&one.name);
+            server.assign(now, until, found);
             server
         });
         let servers: Vec<Server> = servers.collect();

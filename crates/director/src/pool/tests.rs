@@ -8,3 +8,4 @@ mod reload;
 mod rules;
 mod start;
 mod support;
+mod wishes;

@@ -40,6 +40,7 @@ impl Programs {
     }
 
     /// By the side at the other end of `link`. Needs a runtime.
+    #[cfg(test)]
     pub(crate) fn remote(link: Link<Order, Notice>) -> Self {
         let programs = Self::elsewhere();
         programs.attach(link);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::FaultReport;
+use super::{ChangeReport, FaultReport};
 
 /// Everything about virtual services.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,9 @@ pub struct ServerReport {
     pub active_connections: u64,
     /// Connections that end, when the table was last read.
     pub inactive_connections: u64,
+    /// What the operator changed at run time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangeReport>,
 }
 
 /// What is known of a server.
@@ -118,6 +121,8 @@ pub enum ServerState {
     Draining,
     /// Its checks fail, like too many others at the same time: it is kept for now.
     Held,
+    /// The operator has taken it out at once; its checks go on.
+    Maintenance,
     /// Its checks pass.
     Up,
 }
@@ -140,6 +145,7 @@ impl fmt::Display for ServerState {
             Self::Drained => "drained",
             Self::Draining => "draining",
             Self::Held => "held",
+            Self::Maintenance => "maintenance",
             Self::Up => "up",
         })
     }

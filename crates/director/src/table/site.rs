@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{GREEN, RED, YELLOW, grid, in_colour};
+use super::{GREEN, RED, YELLOW, change, grid, in_colour};
 use crate::config::Style;
 use crate::status::{ServerReport, ServerState, ServiceReport, ServiceState, SiteReport};
 use crate::words::brief;
@@ -32,7 +32,8 @@ pub(super) fn render(out: &mut String, site: &SiteReport, style: Style) {
                 ServerState::Checking
                 | ServerState::Drained
                 | ServerState::Draining
-                | ServerState::Held => YELLOW,
+                | ServerState::Held
+                | ServerState::Maintenance => YELLOW,
             });
         }
     }
@@ -97,8 +98,15 @@ fn server(report: &ServerReport) -> [String; 7] {
         } else {
             address
         },
-        report.reason.clone().unwrap_or_default(),
+        remark(report),
     ]
+}
+
+/// Why it is down, and what the operator changed.
+fn remark(report: &ServerReport) -> String {
+    let changes = report.changed.iter().map(change);
+    let parts: Vec<String> = report.reason.clone().into_iter().chain(changes).collect();
+    parts.join("; ")
 }
 
 fn kernel(out: &mut String, site: &SiteReport) {
@@ -149,6 +157,7 @@ mod tests {
             reason: (state == ServerState::Down).then(|| "connection refused".to_owned()),
             active_connections: weight.map_or(0, |_| 12),
             inactive_connections: weight.map_or(0, |_| 3),
+            changed: Vec::new(),
         }
     }
 

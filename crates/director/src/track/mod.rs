@@ -1,6 +1,28 @@
 //! What is watched for virtual routers, and what it amounts to.
 
+mod driver;
+mod input;
+mod plan;
+mod processes;
+mod settings;
+mod state;
+mod trackers;
+mod watch;
+
+#[cfg(test)]
+mod driver_tests;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::driver::{Driver, Told};
+pub(crate) use self::input::{Content, Input, LinkState};
+pub(crate) use self::plan::{Plan, Watched};
+pub use self::settings::{
+    Health, Subject, TrackFile, TrackProcess, TrackScript, Tracked, Tracking,
+};
+pub(crate) use self::trackers::Trackers;
 
 /// What everything that is watched for one virtual router amounts to, the operator's changes included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

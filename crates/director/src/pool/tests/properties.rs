@@ -11,6 +11,7 @@ use super::super::server::{Duty, Standing};
 use super::super::service::QuorumState;
 use super::super::{Input, Slot};
 use super::support::*;
+use crate::overrides::{ServerOverride, ServerWish};
 use crate::site::{Initial, MassFailure, OnFailure, RealServer, Site, VirtualService};
 
 #[derive(Debug, Clone)]
@@ -21,6 +22,21 @@ enum Step {
     Stranger(u64),
     Sync,
     Timeout,
+    Wish(Vec<ServerOverride>),
+}
+
+fn any_wish() -> impl Strategy<Value = ServerOverride> {
+    let wish = prop_oneof![
+        Just(ServerWish::Drain),
+        Just(ServerWish::Maintenance),
+        Just(ServerWish::Ready),
+        (0_u32..5).prop_map(ServerWish::Weight),
+    ];
+    (1_u8..4, 1_u8..30, wish).prop_map(|(vip, last, wish)| ServerOverride {
+        service: format!("v{vip}"),
+        server: format!("s{last}"),
+        wish,
+    })
 }
 
 fn any_server() -> impl Strategy<Value = RealServer> {
@@ -86,6 +102,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (1_000_000_u64..).prop_map(Step::Stranger),
         2 => Just(Step::Sync),
         1 => Just(Step::Timeout),
+        2 => prop::collection::vec(any_wish(), 0..20).prop_map(Step::Wish),
     ]
 }
 
@@ -106,6 +123,7 @@ fn take(scene: &mut Scene, step: &Step) {
         }
         Step::Sync => scene.sync(),
         Step::Timeout => scene.pools.handle(scene.now, Input::Timeout),
+        Step::Wish(wishes) => scene.pools.override_servers(scene.now, wishes),
     }
 }
 

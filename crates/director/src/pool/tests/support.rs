@@ -13,6 +13,7 @@ use locum_ipvs::{
 };
 
 use super::super::{DrainEnd, Event, Input, Pools, ServerState, Slot};
+use crate::overrides::{ServerOverride, ServerWish};
 use crate::site::{
     Admin, Check, CheckKind, Initial, IpvsSettings, Notify, OnFailure, Quorum, RealServer, Site,
     Sorry, VirtualService,
@@ -151,6 +152,17 @@ impl Scene {
 
     pub(super) fn replace(&mut self, site: &Site) {
         self.pools.replace(self.now, site);
+    }
+
+    /// This is all that the operator wants of servers of `web`.
+    pub(super) fn wish(&mut self, wishes: impl IntoIterator<Item = (u8, ServerWish)>) {
+        let wishes = wishes.into_iter().map(|(last, wish)| ServerOverride {
+            service: "web".to_owned(),
+            server: format!("s{last}"),
+            wish,
+        });
+        let wishes: Vec<_> = wishes.collect();
+        self.pools.override_servers(self.now, &wishes);
     }
 
     /// Slots of a server, found by its address, in all pools.
