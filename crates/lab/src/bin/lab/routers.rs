@@ -23,7 +23,7 @@ pub(crate) struct Population {
 }
 
 /// The address of a host on the link.
-fn host_address(number: u8) -> IpNet {
+pub(crate) fn host_address(number: u8) -> IpNet {
     address(u32::from(number))
 }
 
