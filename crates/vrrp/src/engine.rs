@@ -35,7 +35,7 @@ use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
 
-/// How many packets are read before anything else gets its turn.
+/// How many packets are read before anything else gets its turn, and some more if they have been taken from the kernel.
 const BATCH: usize = 64;
 /// So many batches are read at most before a Backup's deadline is served, more than a queue holds: the Master may be in it.
 const DOUBT: u16 = 256;
@@ -220,7 +220,11 @@ impl<T: Transport> Engine<T> {
     }
 
     fn read(&mut self, id: LaneId) {
-        for _ in 0..BATCH {
+        // No later than when the socket was last asked: what is read at once is given out one by one.
+        let began = clock::now();
+        let mut read = 0;
+        while read < BATCH || self.transport.is_amid_batch() {
+            read += 1;
             let now = clock::now();
             self.serve_due(now);
             let Self {
@@ -236,17 +240,17 @@ impl<T: Transport> Engine<T> {
             let datagram = match transport.receive(id) {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => {
-                    lane.read_to_its_end = Some(now);
+                    lane.read_to_its_end = Some(began);
                     return;
                 }
                 Err(_) => {
-                    lane.read_to_its_end = Some(now);
+                    lane.read_to_its_end = Some(began);
                     lane.counters.receive_errors += 1;
                     return;
                 }
             };
             if datagram.is_another {
-                lane.read_to_its_end = Some(now);
+                lane.read_to_its_end = Some(began);
             }
             if let Some(total) = datagram.overflows {
                 lane.overflowed(datagram.carrier, total);

@@ -7,17 +7,17 @@ mod open;
 
 use std::io;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::task::{Context, Poll};
 
 use locum_vip::LinkIndex;
 
 use self::lane::{Place, RawLane};
+use self::message::Received;
 use crate::config::Family;
 use crate::filter::{Listened, Queue};
+use crate::sys::{SLOTS, Slot};
 use crate::transport::{Carrier, Datagram, LaneId, Transport};
-
-/// The longest IPv4 header and 255 IPv6 addresses fit.
-const PACKET_MAX: usize = 4608;
 
 /// May this process open raw sockets?
 pub(crate) fn probe() -> io::Result<()> {
@@ -29,8 +29,17 @@ pub(crate) struct RawTransport {
     lanes: Vec<RawLane>,
     /// The lane that is looked at first.
     turn: usize,
-    packet: Box<[u8; PACKET_MAX]>,
-    control: Vec<u8>,
+    slots: Box<[Slot; SLOTS]>,
+    /// What of the slots is still to be given out.
+    batch: Batch,
+}
+
+/// Packets that were read by one call.
+#[derive(Debug)]
+struct Batch {
+    lane: Option<LaneId>,
+    place: Place,
+    slots: Range<usize>,
 }
 
 impl RawTransport {
@@ -38,8 +47,12 @@ impl RawTransport {
         Self {
             lanes: Vec::new(),
             turn: 0,
-            packet: Box::new([0; PACKET_MAX]),
-            control: message::control_room(),
+            slots: Box::new([const { Slot::new() }; SLOTS]),
+            batch: Batch {
+                lane: None,
+                place: Place::Header,
+                slots: 0..0,
+            },
         }
     }
 
@@ -113,38 +126,58 @@ impl Transport for RawTransport {
         }
     }
 
+    fn is_amid_batch(&self) -> bool {
+        !self.batch.slots.is_empty()
+    }
+
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>> {
         let Self {
             lanes,
-            packet,
-            control,
+            slots,
+            batch,
             ..
         } = self;
-        let Some(lane) = lanes.iter_mut().find(|open| open.id == lane) else {
+        let Some(open) = lanes.iter_mut().find(|open| open.id == lane) else {
+            batch.slots = 0..0;
             return Ok(None);
         };
-        let Some((received, place)) = lane.next(packet.as_mut_slice(), control)? else {
+        if batch.lane != Some(lane) || batch.slots.is_empty() {
+            // Should the next call fail, nothing is left of the last one.
+            batch.slots = 0..0;
+            let (received, place) = open.next(slots)?;
+            *batch = Batch {
+                lane: Some(lane),
+                place,
+                slots: 0..received,
+            };
+        }
+        let next = batch.slots.next();
+        let Some(slot) = next.and_then(|next| slots.get(next)) else {
             return Ok(None);
         };
+        let place = batch.place;
+        let received = Received::read(slot);
+        let overflows = received
+            .overflows
+            .map(|total| open.overflowed(place, total));
         let (carrier, is_another) = match place {
             Place::Header => (Carrier::Header, false),
             Place::Plain(queue) => (Carrier::Plain, queue == Queue::Others),
         };
-        let bytes = packet.get(..received.len).unwrap_or_default();
         Ok(Some(match received.sender {
             Some(sender) => Datagram {
                 source: IpAddr::V6(sender),
                 destination: IpAddr::V6(received.destination),
                 ttl: received.hop_limit,
                 carrier,
-                message: bytes,
-                overflows: received.overflows,
+                message: slot.packet(),
+                overflows,
                 is_another,
             },
             None => Datagram {
-                overflows: received.overflows,
+                overflows,
                 is_another,
-                ..message::ipv4(bytes, carrier)
+                ..message::ipv4(slot.packet(), carrier)
             },
         }))
     }

@@ -84,6 +84,11 @@ pub(crate) trait Transport {
     /// The next packet is to be looked for even if `lane` was not said to be ready since the last one.
     fn look_anyway(&mut self, _lane: LaneId) {}
 
+    /// Has it read more packets of the last lane already, which are to be received before anything else is done?
+    fn is_amid_batch(&self) -> bool {
+        false
+    }
+
     /// The next packet of `lane`, or `None` if there is none now.
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>>;
 }

@@ -249,8 +249,21 @@ impl Keepalived {
     ///
     /// [`LabError::NotInstalled`], or what the file system or the kernel answers.
     pub fn start(host: &Host, instances: &[Instance]) -> Result<Self, LabError> {
+        Self::start_after(host, "", instances)
+    }
+
+    /// The same, with more configuration before the instances.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_after(
+        host: &Host,
+        before: &str,
+        instances: &[Instance],
+    ) -> Result<Self, LabError> {
         let texts: Vec<_> = instances.iter().map(Instance::render).collect();
-        Self::start_with(host, &texts.join("\n"))
+        Self::start_with(host, &format!("{before}{}", texts.join("\n")))
     }
 
     /// Runs keepalived with this configuration in `host`.

@@ -1,7 +1,6 @@
 //! The sockets of one lane, and which of them is read next.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::task::{Context, Poll};
 
 use locum_vip::LinkIndex;
@@ -9,11 +8,10 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::message::{Received, receive};
 use super::open::{attach, drain, open};
 use crate::config::Family;
 use crate::filter::{self, Listened, Queue};
-use crate::sys;
+use crate::sys::{self, SLOTS, Slot};
 use crate::transport::{Carrier, LaneId};
 
 /// Room for bursts while this process does not run: some ten thousand packets, and some thousands of those that are only
@@ -91,67 +89,80 @@ impl RawLane {
         }
     }
 
-    /// Reads from one socket. Only one that was told to be readable is asked, unless it is to be asked `anyway`.
-    fn try_receive(
-        &mut self,
-        place: Place,
-        anyway: bool,
-        packet: &mut [u8],
-        control: &mut [u8],
-    ) -> io::Result<Option<Received>> {
+    /// Reads from one socket into `slots`, and says how many. Only one that was told to be readable is asked, unless it
+    /// is to be asked `anyway`.
+    fn try_receive(&self, place: Place, anyway: bool, slots: &mut [Slot]) -> io::Result<usize> {
         let socket = match place {
             Place::Header => self.header.as_ref(),
             Place::Plain(Queue::Ours) => Some(&self.plain),
             Place::Plain(Queue::Others) => Some(&self.others),
         };
         let Some(socket) = socket else {
-            return Ok(None);
+            return Ok(0);
         };
-        let mut read = |socket: &Socket| Ok(receive(socket.as_raw_fd(), packet, control)?);
+        let wanted = slots.len();
+        let mut received = 0;
+        let mut read = |socket: &Socket| {
+            received = sys::receive(socket, slots)?;
+            if received < wanted && wanted > 1 {
+                // The queue has been emptied: the runtime need not find that out by asking once more.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        };
         let result = if anyway {
             read(socket.get_ref())
         } else {
             socket.try_io(Interest::READABLE, read)
         };
-        let mut received = match result {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if let (Some(total), Place::Plain(queue)) = (received.overflows, place) {
-            let [ours, others] = &mut self.overflows;
-            match queue {
-                Queue::Ours => *ours = total,
-                Queue::Others => *others = total,
-            }
-            received.overflows = Some(ours.wrapping_add(*others));
+        match result {
+            Ok(()) => Ok(received),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(received),
+            Err(error) => Err(error),
         }
-        Ok(Some(received))
     }
 
-    /// The next packet, and where it was: ours are first, and of those each way in its turn, so that neither keeps the
-    /// other from being read.
-    pub(super) fn next(
-        &mut self,
-        packet: &mut [u8],
-        control: &mut [u8],
-    ) -> io::Result<Option<(Received, Place)>> {
+    /// The kernel counts for each queue of plain ones; the sum of both.
+    pub(super) const fn overflowed(&mut self, place: Place, total: u32) -> u32 {
+        let [ours, others] = &mut self.overflows;
+        match place {
+            Place::Header => return total,
+            Place::Plain(Queue::Ours) => *ours = total,
+            Place::Plain(Queue::Others) => *others = total,
+        }
+        ours.wrapping_add(*others)
+    }
+
+    /// The next packets, how many, and where they were: ours are first, and of those each way in its turn, so that
+    /// neither keeps the other from being read. Several at once only where nothing has a better claim than the next one.
+    pub(super) fn next(&mut self, slots: &mut [Slot; SLOTS]) -> io::Result<(usize, Place)> {
         let anyway = std::mem::take(&mut self.ask_anyway);
-        self.turn = self.turn.other();
-        for carrier in [self.turn, self.turn.other()] {
-            let place = match carrier {
-                Carrier::Header => Place::Header,
-                Carrier::Plain => Place::Plain(Queue::Ours),
-            };
-            if let Some(ours) = self.try_receive(place, anyway, packet, control)? {
-                return Ok(Some((ours, place)));
+        if self.header.is_some() {
+            let [one, ..] = slots;
+            self.turn = self.turn.other();
+            for carrier in [self.turn, self.turn.other()] {
+                let place = match carrier {
+                    Carrier::Header => Place::Header,
+                    Carrier::Plain => Place::Plain(Queue::Ours),
+                };
+                let received = self.try_receive(place, anyway, std::slice::from_mut(one))?;
+                if received > 0 {
+                    return Ok((received, place));
+                }
+            }
+        } else {
+            let place = Place::Plain(Queue::Ours);
+            let received = self.try_receive(place, anyway, slots)?;
+            if received > 0 {
+                return Ok((received, place));
             }
         }
+        let [one, ..] = slots;
         let place = Place::Plain(Queue::Others);
-        let other = self.try_receive(place, false, packet, control)?;
+        let received = self.try_receive(place, false, std::slice::from_mut(one))?;
         // While there are others to read, nobody waits to be told that one of ours has come.
-        self.ask_anyway = other.is_some();
-        Ok(other.map(|other| (other, place)))
+        self.ask_anyway = received > 0;
+        Ok((received, place))
     }
 
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> bool {

@@ -1,23 +1,16 @@
-//! One packet to a raw socket or from it, with what the kernel says beside the bytes.
+//! A packet to a raw socket or from it, with what the kernel says beside the bytes.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
 use libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use locum_vip::LinkIndex;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6,
-    SockaddrLike, recvmsg, sendmsg,
-};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, SockaddrIn6, sendmsg};
 use socket2::Socket;
 
+use crate::sys::Slot;
 use crate::transport::{Carrier, Datagram};
-
-/// Room for all that [`receive`] asks for.
-pub(super) fn control_room() -> Vec<u8> {
-    nix::cmsg_space!(u32, in6_pktinfo, libc::c_int)
-}
 
 /// Sends `bytes` from `source`, out of the interface `index`.
 pub(super) fn send(
@@ -65,9 +58,9 @@ pub(super) fn send(
     Ok(())
 }
 
-/// What `recvmsg` says beside the bytes.
+/// What the kernel says beside the bytes.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Received {
-    pub(super) len: usize,
     /// Over IPv6. Over IPv4 the bytes begin with the header.
     pub(super) sender: Option<Ipv6Addr>,
     pub(super) destination: Ipv6Addr,
@@ -75,35 +68,58 @@ pub(super) struct Received {
     pub(super) overflows: Option<u32>,
 }
 
-pub(super) fn receive(fd: RawFd, packet: &mut [u8], control: &mut [u8]) -> nix::Result<Received> {
-    let mut bytes = [IoSliceMut::new(packet)];
-    let message = recvmsg::<SockaddrIn6>(fd, &mut bytes, Some(control), MsgFlags::MSG_DONTWAIT)?;
-    let mut received = Received {
-        len: message.bytes,
-        // It is given in any case, also where the kernel wrote an IPv4 address.
-        sender: message
-            .address
-            .as_ref()
-            .filter(|sender| sender.family() == Some(AddressFamily::Inet6))
-            .map(SockaddrIn6::ip),
-        destination: Ipv6Addr::UNSPECIFIED,
-        hop_limit: 0,
-        overflows: None,
-    };
-    for one in message.cmsgs()? {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else was asked for")]
-        match one {
-            ControlMessageOwned::Ipv6PacketInfo(info) => {
-                received.destination = info.ipi6_addr.s6_addr.into();
+impl Received {
+    pub(super) fn read(slot: &Slot) -> Self {
+        let mut received = Self {
+            sender: sender(slot.name()),
+            destination: Ipv6Addr::UNSPECIFIED,
+            hop_limit: 0,
+            overflows: None,
+        };
+        let mut rest = slot.control();
+        while let Some((level, kind, data)) = next_control(&mut rest) {
+            match (level, kind) {
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    if let Some(address) = data.first_chunk::<16>() {
+                        received.destination = Ipv6Addr::from(*address);
+                    }
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                    let hops = data.first_chunk().map(|hops| i32::from_ne_bytes(*hops));
+                    received.hop_limit = hops.and_then(|hops| hops.try_into().ok()).unwrap_or(0);
+                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                    received.overflows = data.first_chunk().map(|total| u32::from_ne_bytes(*total));
+                }
+                // Nothing else was asked for.
+                _ => {}
             }
-            ControlMessageOwned::Ipv6HopLimit(hops) => {
-                received.hop_limit = u8::try_from(hops).unwrap_or(0);
-            }
-            ControlMessageOwned::RxqOvfl(total) => received.overflows = Some(total),
-            _ => {}
         }
+        received
     }
-    Ok(received)
+}
+
+/// The address in a `sockaddr_in6`: the family, and the address after port and flow.
+fn sender(name: &[u8]) -> Option<Ipv6Addr> {
+    let family = u16::from_ne_bytes(*name.first_chunk()?);
+    let address: &[u8; 16] = name.get(8..)?.first_chunk()?;
+    (i32::from(family) == libc::AF_INET6).then(|| Ipv6Addr::from(*address))
+}
+
+/// The level, the type and the data of a control message, and `rest` without it (cmsg(3)): a length that includes the
+/// head, and each at a multiple of a word.
+fn next_control<'a>(rest: &mut &'a [u8]) -> Option<(i32, i32, &'a [u8])> {
+    const WORD: usize = size_of::<usize>();
+    let bytes = *rest;
+    let length = usize::from_ne_bytes(*bytes.first_chunk()?);
+    let level = i32::from_ne_bytes(*bytes.get(WORD..)?.first_chunk()?);
+    let kind = i32::from_ne_bytes(*bytes.get(WORD + 4..)?.first_chunk()?);
+    let head = (WORD + 8).next_multiple_of(WORD);
+    let data = bytes.get(head..length)?;
+    *rest = bytes
+        .get(length.checked_next_multiple_of(WORD)?..)
+        .unwrap_or_default();
+    Some((level, kind, data))
 }
 
 /// A packet with its IPv4 header, which the kernel has checked.

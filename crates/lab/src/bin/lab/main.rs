@@ -13,6 +13,7 @@ mod flood;
 mod router_cost;
 mod routers;
 mod scale;
+mod scripts;
 mod speed;
 mod wire;
 
@@ -40,6 +41,7 @@ enum Verb {
     Flood(flood::FloodArguments),
     IpvsSpeed(speed::Speed),
     Scale(scale::Scale),
+    Scripts(scripts::Scripts),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Flood(arguments) => judged(flood::run(&arguments)),
         Verb::IpvsSpeed(arguments) => speed::main(&arguments),
         Verb::Scale(arguments) => judged(scale::run(&arguments)),
+        Verb::Scripts(arguments) => judged(scripts::run(&arguments)),
     }
 }
 

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
-use locum_lab::Host;
 use locum_lab::keepalived::Instance;
+use locum_lab::{Host, LabError};
 
 /// The network of a link. Its hosts have the first addresses, its virtual routers one each from 10.64.1.0 on.
 const LINK: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 0);
@@ -74,6 +74,20 @@ impl Population {
         };
         self.vrids().map(instance).collect()
     }
+}
+
+/// Two hosts and a cable. A switch would cost as much as what is measured, and whoever sends would pay for it.
+pub(crate) fn joined() -> Result<[Host; 2], LabError> {
+    let [a, b] = [Host::new("a")?, Host::new("b")?];
+    let thread = b.run(|| rustix::thread::gettid().as_raw_nonzero().get());
+    a.ip(&format!(
+        "link add eth0 type veth peer name eth0 netns {thread}"
+    ))?;
+    for (host, number) in [(&a, 1), (&b, 2)] {
+        host.ip(&format!("address add {} dev eth0", host_address(number)))?;
+        host.ip("link set eth0 up")?;
+    }
+    Ok([a, b])
 }
 
 /// The address of a virtual router.

@@ -10,7 +10,7 @@ use locum_lab::{Capture, Child, Director, Host, Keepalived, LabError, wait_until
 
 use super::Outcome;
 use crate::cpu;
-use crate::routers::{Population, host_address};
+use crate::routers::{Population, joined};
 use crate::wire::{Seen, allowed_gap};
 
 /// The master's, and the backup's.
@@ -156,20 +156,6 @@ impl Pair {
             }
         }
     }
-}
-
-/// Two hosts and a cable. A switch would cost as much as what is measured, and whoever sends would pay for it.
-fn joined() -> Result<[Host; 2], LabError> {
-    let [a, b] = [Host::new("a")?, Host::new("b")?];
-    let thread = b.run(|| rustix::thread::gettid().as_raw_nonzero().get());
-    a.ip(&format!(
-        "link add eth0 type veth peer name eth0 netns {thread}"
-    ))?;
-    for (host, number) in [(&a, 1), (&b, 2)] {
-        host.ip(&format!("address add {} dev eth0", host_address(number)))?;
-        host.ip("link set eth0 up")?;
-    }
-    Ok([a, b])
 }
 
 #[expect(clippy::disallowed_methods, reason = "this program measures real time")]
