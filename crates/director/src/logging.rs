@@ -2,8 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +16,8 @@ pub enum LogFormat {
     Text,
     /// A JSON object for each line.
     Json,
+    /// Entries of the systemd journal, with the fields of each message as fields of the entry.
+    Journald,
 }
 
 /// Which messages are written: `filter` if it is given, or else what `RUST_LOG` says, or else all of the level that
@@ -34,8 +39,27 @@ pub(crate) fn filter(
     )
 }
 
-/// Starts the log. If there is one already, as in tests and embedding programs, that goes on.
+/// Starts the log. If there is one already, as in tests and embedding programs, that goes on. Without a journal, its
+/// messages go to standard error as text.
 pub(crate) fn start(format: LogFormat, filter: EnvFilter) {
+    match format {
+        LogFormat::Text | LogFormat::Json => start_on_standard_error(format, filter),
+        LogFormat::Journald => match tracing_journald::layer() {
+            Ok(journal) => {
+                let journal = journal.with_syslog_identifier("director".to_owned());
+                let log = tracing_subscriber::registry().with(filter).with(journal);
+                // An error means that there is one.
+                let _ = log.try_init();
+            }
+            Err(error) => {
+                start_on_standard_error(LogFormat::Text, filter);
+                warn!(%error, "no journal to log to: the log goes to standard error");
+            }
+        },
+    }
+}
+
+fn start_on_standard_error(format: LogFormat, filter: EnvFilter) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -43,8 +67,8 @@ pub(crate) fn start(format: LogFormat, filter: EnvFilter) {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // An error means that there is one.
     let _ = match format {
-        LogFormat::Text => log.with_ansi(colours).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text | LogFormat::Journald => log.with_ansi(colours).try_init(),
     };
 }
 
