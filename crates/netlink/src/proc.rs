@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// As received from Linux 6.18 on x86-64, little-endian.
+    /// Made by hand from the layout of the kernel's cn_proc.h on x86-64, little-endian.
     #[cfg(target_endian = "little")]
     fn message(kind: [u8; 4], data: &[[u8; 4]; 4]) -> Vec<u8> {
         let mut bytes = vec![

@@ -67,6 +67,15 @@ const KEY_MAX: usize = 8;
 #[derive(Clone)]
 pub struct AhKey(Hmac<Md5>);
 
+impl PartialEq for AhKey {
+    /// Equal keys make equal codes; in constant time.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.clone().finalize() == other.0.clone().finalize()
+    }
+}
+
+impl Eq for AhKey {}
+
 /// A key that keepalived could not have, with its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the key of an authentication header has 1 to 8 bytes, not {0}")]

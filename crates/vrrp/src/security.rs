@@ -59,6 +59,21 @@ impl Security {
         how(self) == how(other)
     }
 
+    /// Is it the same, whoever keeps the sequence numbers?
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { key, .. }, Self::Header { key: other, .. }) => key == other,
+            (Self::Message, Self::Message) => true,
+            (
+                Self::Trailer { keys, .. },
+                Self::Trailer {
+                    keys: other_keys, ..
+                },
+            ) => keys == other_keys && self.is_checked_as(other),
+            (Self::Header { .. } | Self::Message | Self::Trailer { .. }, _) => false,
+        }
+    }
+
     pub(crate) const fn is_header(&self) -> bool {
         matches!(self, Self::Header { .. })
     }

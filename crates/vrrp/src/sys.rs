@@ -12,6 +12,8 @@ use tokio::io::unix::AsyncFd;
 const PACKET_MAX: usize = 4608;
 /// A `sockaddr_in6`, the longest that a raw socket here writes.
 const NAME_MAX: usize = size_of::<libc::sockaddr_in6>();
+#[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
+const NAME_LEN: libc::socklen_t = NAME_MAX as libc::socklen_t;
 /// More than the three control messages that are asked for.
 const CONTROL_MAX: usize = 128;
 /// No more than this are read at once.
@@ -69,7 +71,7 @@ pub(crate) fn receive(socket: &impl AsRawFd, slots: &mut [Slot]) -> io::Result<u
         header.msg_iov = part;
         header.msg_iovlen = 1;
         header.msg_name = slot.name.as_mut_ptr().cast();
-        header.msg_namelen = NAME_MAX as libc::socklen_t;
+        header.msg_namelen = NAME_LEN;
         header.msg_control = slot.control.as_mut_ptr().cast();
         header.msg_controllen = CONTROL_MAX;
         count += 1;

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::num::NonZeroU8;
 
-use hmac::{Hmac, KeyInit};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
 
@@ -54,6 +54,15 @@ impl fmt::Display for HmacKeyId {
 #[derive(Clone)]
 pub struct HmacKey(Hmac<Sha256>);
 
+impl PartialEq for HmacKey {
+    /// Equal keys make equal codes; in constant time.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.clone().finalize() == other.0.clone().finalize()
+    }
+}
+
+impl Eq for HmacKey {}
+
 /// A key that no group may have, with its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a key for HMAC-SHA256 has 32 to 64 bytes, not {0}")]
@@ -89,7 +98,7 @@ impl fmt::Debug for HmacKey {
 
 /// The keys of a group: one signs, all of them verify. So a key is changed without a gap: give the new one to all
 /// routers, then let them sign with it one by one, then take the old one away.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HmacKeys {
     active: (HmacKeyId, HmacKey),
     others: Vec<(HmacKeyId, HmacKey)>,

@@ -9,7 +9,7 @@ use locum_vrrp_election::{Input, State};
 use super::Engine;
 use crate::command::RouterId;
 use crate::config::RouterConfig;
-use crate::error::{ChangeError, Identity};
+use crate::error::ChangeError;
 use crate::transport::Transport;
 
 impl<T: Transport> Engine<T> {
@@ -25,7 +25,7 @@ impl<T: Transport> Engine<T> {
         if router.stop.is_some() {
             return Err(ChangeError::Stopped);
         }
-        if let Some(identity) = differs(&router.config, &config) {
+        if let Some(identity) = router.config.identity_changes(&config) {
             return Err(ChangeError::NotInPlace(identity));
         }
         let election = *config.election();
@@ -65,23 +65,4 @@ impl<T: Transport> Engine<T> {
         self.follow_link(now, old.interface());
         Ok(())
     }
-}
-
-/// What makes it another router.
-fn differs(old: &RouterConfig, new: &RouterConfig) -> Option<Identity> {
-    let owner = |config: &RouterConfig| config.election().priority().is_owner();
-    let differences = [
-        (old.interface() != new.interface(), Identity::Interface),
-        (old.vrid() != new.vrid(), Identity::Vrid),
-        (old.family() != new.family(), Identity::Family),
-        (old.version() != new.version(), Identity::Version),
-        (
-            old.peers().is_empty() != new.peers().is_empty(),
-            Identity::Delivery,
-        ),
-        (owner(old) != owner(new), Identity::Ownership),
-    ];
-    differences
-        .into_iter()
-        .find_map(|(differs, identity)| differs.then_some(identity))
 }

@@ -196,3 +196,63 @@ fn pktinfo_v6(index: LinkIndex, source: Ipv6Addr) -> in6_pktinfo {
 const fn is_link_scope(address: Ipv6Addr) -> bool {
     address.is_unicast_link_local() || matches!(address.octets(), [0xff, 0x02 | 0x12, ..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the kernel lays it out on a 64-bit system.
+    fn control(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let length = size_of::<usize>() + 8 + data.len();
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend(level.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(data);
+        bytes.resize(length.next_multiple_of(size_of::<usize>()), 0);
+        bytes
+    }
+
+    fn read_all(mut rest: &[u8]) -> Vec<(i32, i32, Vec<u8>)> {
+        let next =
+            || next_control(&mut rest).map(|(level, kind, data)| (level, kind, data.to_vec()));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn control_messages_are_read_one_after_another() {
+        let bytes = [control(41, 52, &[255, 0, 0, 0]), control(41, 50, &[7; 20])].concat();
+        let expected = [(41, 52, vec![255, 0, 0, 0]), (41, 50, vec![7; 20])];
+        assert_eq!(read_all(&bytes), expected);
+    }
+
+    #[test]
+    fn control_messages_that_cannot_be_are_the_end() {
+        let whole = control(1, 40, &[3, 0, 0, 0]);
+        for end in 0..size_of::<usize>() + 8 + 4 {
+            assert_eq!(
+                read_all(whole.get(..end).expect("shorter")),
+                [],
+                "{end} bytes"
+            );
+        }
+        for length in [0, 1, 15, usize::MAX, usize::MAX - 7] {
+            let mut bytes = length.to_ne_bytes().to_vec();
+            bytes.extend([0; 16]);
+            assert_eq!(read_all(&bytes), [], "a length of {length}");
+        }
+    }
+
+    #[test]
+    fn a_sender_is_read_only_from_an_ipv6_address() {
+        let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
+        for (family, expected) in [(libc::AF_INET6, Some(address)), (libc::AF_INET, None)] {
+            let family = u16::try_from(family).expect("a small number");
+            let mut name = family.to_ne_bytes().to_vec();
+            name.extend([0; 6]);
+            name.extend(address.octets());
+            name.extend([0; 4]);
+            assert_eq!(sender(&name), expected);
+        }
+        assert_eq!(sender(&[]), None);
+    }
+}
