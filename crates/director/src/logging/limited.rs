@@ -1,0 +1,201 @@
+//! The layer that suppresses lines of which there are too many, and the thread that tells how many they were.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber, info, warn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::limit::{Limit, Object, Summary, Verdict};
+use crate::clock;
+
+/// A place in the program that writes lines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    file: &'static str,
+    line: u32,
+    level: Level,
+}
+
+/// The limit, shared by all threads.
+#[derive(Debug, Clone)]
+pub(super) struct Limited(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limit: Mutex<Limit<Place>>,
+    /// Something is to be told, now or when a window ends.
+    news: Condvar,
+}
+
+impl Limited {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared {
+            limit: Mutex::new(Limit::new()),
+            news: Condvar::new(),
+        }))
+    }
+
+    /// Starts the thread that tells what was suppressed: a line cannot be written while another one is. Without it,
+    /// that is not told.
+    pub(super) fn tell_in_background(&self) {
+        let shared = Arc::clone(&self.0);
+        let thread = thread::Builder::new().name("log".to_owned());
+        let started = thread.spawn(move || {
+            loop {
+                for summary in shared.wait() {
+                    tell(&summary);
+                }
+            }
+        });
+        if let Err(error) = started {
+            warn!(%error, "how many lines the log leaves out will not be told");
+        }
+    }
+
+    /// Tells what is due.
+    #[cfg(test)]
+    pub(super) fn tell_at(&self, now: std::time::Instant) {
+        let mut limit = self.0.limit();
+        limit.handle_timeout(now);
+        let ended = limit.take_ended();
+        drop(limit);
+        ended.iter().for_each(tell);
+    }
+}
+
+impl Shared {
+    fn limit(&self) -> MutexGuard<'_, Limit<Place>> {
+        // A panic elsewhere leaves nothing half counted here.
+        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something is to be told.
+    fn wait(&self) -> Vec<Summary<Place>> {
+        let mut limit = self.limit();
+        loop {
+            limit.handle_timeout(clock::now());
+            let ended = limit.take_ended();
+            if !ended.is_empty() {
+                return ended;
+            }
+            limit = match limit.poll_timeout() {
+                None => self
+                    .news
+                    .wait(limit)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(at) => {
+                    let left = at.saturating_duration_since(clock::now());
+                    let waited = self.news.wait_timeout(limit, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Limited {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        let ours = metadata.target().starts_with("locum_") && metadata.target() != module_path!();
+        let level = *metadata.level();
+        if !ours || !(level == Level::WARN || level == Level::INFO) {
+            return true;
+        }
+        let place = Place {
+            file: metadata.file().unwrap_or_default(),
+            line: metadata.line().unwrap_or_default(),
+            level,
+        };
+        let mut about = About::default();
+        event.record(&mut about);
+        let mut limit = self.0.limit();
+        let before = limit.poll_timeout();
+        let text = || {
+            let mut message = Message::default();
+            event.record(&mut message);
+            message.0
+        };
+        let verdict = limit.line(clock::now(), place, about.0, text);
+        if limit.poll_timeout() != before {
+            self.0.news.notify_one();
+        }
+        verdict == Verdict::Write
+    }
+}
+
+/// Tells how many lines were suppressed. Its own lines are not counted.
+fn tell(summary: &Summary<Place>) {
+    let Summary {
+        place,
+        object,
+        suppressed,
+        last,
+    } = summary;
+    let (router, service) = (object.router.as_deref(), object.service.as_deref());
+    let (server, address) = (object.server.as_deref(), object.address.as_deref());
+    let of = object
+        .name()
+        .map_or_else(String::new, |name| format!(" of {name}"));
+    if place.level == Level::WARN {
+        warn!(
+            router,
+            service,
+            server,
+            address,
+            suppressed,
+            "… and {suppressed} more like it{of}, the last: {last}"
+        );
+    } else {
+        info!(
+            router,
+            service,
+            server,
+            address,
+            suppressed,
+            "… and {suppressed} more like it{of}, the last: {last}"
+        );
+    }
+}
+
+/// Reads what a line is about.
+#[derive(Debug, Default)]
+struct About(Object);
+
+impl About {
+    fn take(&mut self, field: &Field, value: impl FnOnce() -> String) {
+        let part = match field.name() {
+            "router" => &mut self.0.router,
+            "service" => &mut self.0.service,
+            "server" => &mut self.0.server,
+            "address" => &mut self.0.address,
+            _ => return,
+        };
+        *part = Some(value());
+    }
+}
+
+impl Visit for About {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, || value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.take(field, || format!("{value:?}"));
+    }
+}
+
+/// Reads the text of a line.
+#[derive(Debug, Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
