@@ -1,0 +1,231 @@
+//! When each virtual router last advertised as master, kept where it outlives the process that did.
+//!
+//! The parent makes a file in memory and the routers' process writes it. Numbers of eight bytes: first the number of the
+//! configuration, then for each virtual router, in the order of that, the nanoseconds of CLOCK_MONOTONIC, or 0.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::MemfdFlags;
+use rustix::time::ClockId;
+
+const SLOT: u64 = 8;
+
+/// So many virtual routers at most: the file cannot grow without end.
+const MOST: u64 = 65_536;
+
+/// The parent's end.
+#[derive(Debug)]
+pub(crate) struct BeatTable(File);
+
+/// The end of the routers' process. A handle: clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Beats(Arc<Mutex<Slots>>);
+
+/// One virtual router's.
+#[derive(Debug)]
+pub(crate) struct Beat {
+    beats: Beats,
+    router: String,
+}
+
+/// Which virtual router has which slot changes with the configuration, while routers run: so all of it is one thing.
+#[derive(Debug)]
+struct Slots {
+    file: File,
+    offsets: BTreeMap<String, u64>,
+}
+
+impl BeatTable {
+    /// An empty one.
+    pub(crate) fn new() -> io::Result<Self> {
+        let file = rustix::fs::memfd_create("locum-beats", MemfdFlags::CLOEXEC)?;
+        Ok(Self(File::from(file)))
+    }
+
+    /// For [`super::Launch::beats`].
+    pub(crate) fn handle(&self) -> io::Result<OwnedFd> {
+        self.0.as_fd().try_clone_to_owned()
+    }
+
+    /// Forgets every beat: what is adopted is adopted once.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        self.0.set_len(0)
+    }
+
+    /// When router number `router` of configuration `generation` last advertised as master, in nanoseconds of
+    /// CLOCK_MONOTONIC, if it is still master as far as the table says, and that is younger than `limit`.
+    ///
+    /// To be asked only when the process that wrote it is reaped.
+    pub(crate) fn last(&self, generation: u64, router: u32, limit: Duration) -> Option<u64> {
+        let written = read(&self.0, 0)?;
+        let advertised = read(&self.0, offset(router)?)?;
+        (written == generation && is_fresh(monotonic_ns(), advertised, limit)).then_some(advertised)
+    }
+}
+
+impl Beats {
+    /// The table that the parent gave as standard input.
+    pub(crate) fn inherited() -> io::Result<Self> {
+        Ok(Self::of(io::stdin().as_fd().try_clone_to_owned()?))
+    }
+
+    fn of(table: OwnedFd) -> Self {
+        Self(Arc::new(Mutex::new(Slots {
+            file: File::from(table),
+            offsets: BTreeMap::new(),
+        })))
+    }
+
+    /// From now on the slots are those of these virtual routers, in this order; those that were there before keep their
+    /// beat. Called when a configuration is committed, before its new routers run.
+    pub(crate) fn begin(&self, generation: u64, routers: &[String]) -> io::Result<()> {
+        let numbered = (0..).zip(routers);
+        let offsets: BTreeMap<String, u64> = numbered
+            .filter_map(|(number, router)| Some((router.clone(), offset(number)?)))
+            .collect();
+        let mut slots = self.lock();
+        let mut table = generation.to_ne_bytes().to_vec();
+        for router in routers {
+            let old = slots.offsets.get(router);
+            let beat = old.and_then(|old| read(&slots.file, *old)).unwrap_or(0);
+            table.extend(beat.to_ne_bytes());
+        }
+        slots.offsets = offsets;
+        slots.file.set_len(0)?;
+        slots.file.write_all_at(&table, 0)
+    }
+
+    /// The handle of a virtual router. One that the configuration does not have beats for nobody.
+    pub(crate) fn router(&self, router: &str) -> Beat {
+        Beat {
+            beats: self.clone(),
+            router: router.to_owned(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        // Held for some system calls on memory only; a panic elsewhere leaves nothing half written here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Beat {
+    fn put(&self, number: u64) {
+        let slots = self.beats.lock();
+        if let Some(offset) = slots.offsets.get(&self.router) {
+            // One that is not written down is not adopted; the election goes on.
+            let _ = slots.file.write_at(&number.to_ne_bytes(), *offset);
+        }
+    }
+}
+
+impl locum_vrrp::Beat for Beat {
+    fn advertised(&self) {
+        self.put(monotonic_ns());
+    }
+
+    fn ended(&self) {
+        self.put(0);
+    }
+}
+
+fn offset(router: u32) -> Option<u64> {
+    let router = u64::from(router);
+    (router < MOST).then(|| (router + 1) * SLOT)
+}
+
+fn read(file: &File, offset: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, offset).ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
+/// One of the future is no beat.
+fn is_fresh(now: u64, advertised: u64, limit: Duration) -> bool {
+    let age = now.checked_sub(advertised);
+    advertised != 0 && age.is_some_and(|age| u128::from(age) < limit.as_nanos())
+}
+
+fn monotonic_ns() -> u64 {
+    let time = rustix::time::clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use locum_vrrp::Beat as _;
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn only_a_young_beat_of_the_same_configuration_counts() {
+        let table = BeatTable::new().unwrap();
+        let long = Duration::from_secs(3600);
+        assert_eq!(table.last(7, 0, long), None, "nothing was written");
+        let beats = Beats::of(table.handle().unwrap());
+        beats.begin(7, &names(&["a", "b", "c"])).unwrap();
+        let (first, last) = (beats.router("a"), beats.router("c"));
+        assert_eq!(table.last(7, 0, long), None, "it has never advertised");
+        last.advertised();
+        first.advertised();
+        let told = table.last(7, 0, long).unwrap();
+        assert!(told <= monotonic_ns());
+        assert!(table.last(7, 2, long).unwrap() <= told);
+        assert_eq!(table.last(7, 1, long), None, "another router");
+        assert_eq!(table.last(7, 3, long), None, "a hole");
+        assert_eq!(table.last(8, 0, long), None, "another configuration");
+        assert_eq!(table.last(7, 0, Duration::ZERO), None, "too old");
+        first.ended();
+        assert_eq!(table.last(7, 0, long), None, "it is not master any more");
+        table.clear().unwrap();
+        assert_eq!(table.last(7, 2, long), None, "forgotten");
+    }
+
+    #[test]
+    fn a_router_keeps_its_beat_where_another_configuration_has_it() {
+        let table = BeatTable::new().unwrap();
+        let long = Duration::from_secs(3600);
+        let beats = Beats::of(table.handle().unwrap());
+        beats.begin(1, &names(&["gone", "stays"])).unwrap();
+        let (gone, stays) = (beats.router("gone"), beats.router("stays"));
+        gone.advertised();
+        stays.advertised();
+        let beat = table.last(1, 1, long).unwrap();
+        beats.begin(2, &names(&["stays", "new"])).unwrap();
+        assert_eq!(table.last(2, 0, long), Some(beat));
+        assert_eq!(table.last(2, 1, long), None);
+        gone.advertised();
+        assert_eq!(table.last(2, 1, long), None, "it is in no slot any more");
+        stays.ended();
+        assert_eq!(table.last(2, 0, long), None);
+    }
+
+    #[test]
+    fn the_age_is_judged_by_the_limit() {
+        let limit = Duration::from_nanos(100);
+        for (now, advertised, fresh) in [
+            (1000, 950, true),
+            (1000, 900, false),
+            (1000, 901, true),
+            (1000, 1000, true),
+            (1000, 1001, false),
+            (50, 0, false),
+        ] {
+            assert_eq!(is_fresh(now, advertised, limit), fresh, "{advertised}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a process of a side does: it serves its parent until that lets go of it, or is gone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use tracing::{error, info, warn};
+
+use super::frame::{self, Overflow};
+use super::socket::{self, Listener};
+use super::{ToParent, ToSide};
+
+/// So long the parent has to connect.
+const MEET: Duration = Duration::from_secs(10);
+
+/// So often an unconnected child looks whether its parent lives.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Whoever is to end has so long for it.
+const HARD_END: Duration = Duration::from_secs(30);
+
+/// The last notices have so long to be taken.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Why a side does not run as a process.
+#[derive(Debug, Error)]
+pub(crate) enum ChildError {
+    #[error("the table of beats is not there")]
+    Beats(#[source] io::Error),
+    #[error("there is no socket for the parent at {}", .0.display())]
+    Bind(PathBuf, #[source] io::Error),
+    #[error("the parent did not connect in {} s", MEET.as_secs())]
+    Late,
+    #[error("the parent, process {0}, is gone")]
+    Orphan(u32),
+    #[error("it was ended before it began")]
+    Terminated,
+    #[error("there is no event loop")]
+    EventLoop(#[source] io::Error),
+}
+
+/// Runs a side on this thread. What is said to it and by it goes through the socket at `path`, to which only process
+/// `parent` may connect. The end of that connection, and SIGTERM, end its orders.
+pub(crate) fn serve<O: ToSide, N: ToParent>(
+    path: &Path,
+    parent: u32,
+    run: impl FnOnce(mpsc::UnboundedReceiver<O>, mpsc::UnboundedSender<N>),
+) -> Result<(), ChildError> {
+    // Unbounded: only the parent can fill the one, and `frame::pump` bounds the other.
+    let (orders, queue) = mpsc::unbounded_channel();
+    let (teller, notices) = mpsc::unbounded_channel();
+    let (met, meeting) = oneshot::channel();
+    let (over, ended) = oneshot::channel::<()>();
+    let path = path.to_owned();
+    let link = thread::Builder::new().name("link".to_owned());
+    let link = link.spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(async {
+                let connected = meet(&path, parent).await?;
+                let _ = met.send(());
+                carry(connected, orders, notices, ended).await;
+                Ok(())
+            }),
+            Err(error) => Err(ChildError::EventLoop(error)),
+        }
+    });
+    let link = link.map_err(ChildError::EventLoop)?;
+    if meeting.blocking_recv().is_ok() {
+        run(queue, teller);
+    }
+    drop(over);
+    match link.join() {
+        Ok(result) => result,
+        Err(_) => Err(ChildError::EventLoop(io::ErrorKind::Other.into())),
+    }
+}
+
+struct Met {
+    stream: UnixStream,
+    /// As long as it is there, this process is: see [`meet`].
+    listener: Listener,
+    terminate: Signal,
+}
+
+/// Waits for the parent, and before that for the end of a child of another parent, that died: it still hands over.
+async fn meet(path: &Path, parent: u32) -> Result<Met, ChildError> {
+    // Once they are listened to, these do nothing by themselves: the parent decides.
+    let mut terminate = signal(SignalKind::terminate()).map_err(ChildError::EventLoop)?;
+    for kind in [SignalKind::interrupt(), SignalKind::hangup()] {
+        drop(signal(kind).map_err(ChildError::EventLoop)?);
+    }
+    let bind = |error| ChildError::Bind(path.to_owned(), error);
+    let accepted = async {
+        while socket::is_served(path).await {
+            sleep(LOOK).await;
+        }
+        let listener = Listener::bind(path)?;
+        let stream = listener.accept(parent).await?;
+        Ok((stream, listener))
+    };
+    tokio::select! {
+        met = timeout(MEET, accepted) => match met {
+            Ok(met) => {
+                let (stream, listener) = met.map_err(bind)?;
+                Ok(Met { stream, listener, terminate })
+            }
+            Err(_) => Err(ChildError::Late),
+        },
+        () = orphaned(parent) => Err(ChildError::Orphan(parent)),
+        _ = terminate.recv() => Err(ChildError::Terminated),
+    }
+}
+
+/// Once connected, its end shows on the socket.
+async fn orphaned(parent: u32) {
+    let is_there = || {
+        let now = rustix::process::getppid();
+        now.is_some_and(|now| u32::try_from(now.as_raw_nonzero().get()) == Ok(parent))
+    };
+    while is_there() {
+        sleep(LOOK).await;
+    }
+}
+
+/// Carries messages until the side has ended.
+async fn carry<O: ToSide, N: ToParent>(
+    met: Met,
+    orders: mpsc::UnboundedSender<O>,
+    notices: mpsc::UnboundedReceiver<N>,
+    ended: oneshot::Receiver<()>,
+) {
+    let Met {
+        stream,
+        listener: _there,
+        mut terminate,
+    } = met;
+    let (read, write) = stream.into_split();
+    let telling = tokio::spawn(frame::pump(notices, write, Overflow::Forget));
+    let served = async {
+        tokio::select! {
+            () = listen(read, orders) => {}
+            _ = terminate.recv() => warn!("SIGTERM received: this part ends as if its parent had"),
+        }
+        sleep(HARD_END).await;
+    };
+    tokio::select! {
+        () = served => {
+            error!("this part has not ended in {} s: it is ended hard", HARD_END.as_secs());
+            std::process::exit(1);
+        }
+        _ = ended => {}
+    }
+    // A parent that does not listen misses them.
+    let _ = timeout(LAST_WORDS, telling).await;
+}
+
+async fn listen<O: ToSide>(mut from: OwnedReadHalf, orders: mpsc::UnboundedSender<O>) {
+    loop {
+        match frame::read(&mut from).await {
+            Ok(Some(order)) => {
+                if orders.send(order).is_err() {
+                    // The side has ended: see `ended`.
+                    return;
+                }
+            }
+            Ok(None) => {
+                info!("the parent is gone, or has no more use for this part: it ends");
+                return;
+            }
+            Err(error) => {
+                error!(%error, "the parent cannot be understood: this part ends");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Messages as frames: a length, four bytes in network order, then so many bytes of JSON.
+
+use std::collections::VecDeque;
+use std::io;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+/// The configuration of 40,000 servers is a fifth of it.
+pub(super) const LONGEST: u32 = 64 << 20;
+
+/// So much waits for a reader that does not read.
+const WAITING: usize = 2 * LONGEST as usize;
+
+/// Why a frame cannot be made or understood.
+#[derive(Debug, Error)]
+pub(super) enum FrameError {
+    #[error("the other end broke off within a message")]
+    BrokenOff,
+    #[error("the other end does not read what it is told")]
+    NotRead,
+    #[error("a message is not understood")]
+    NotUnderstood(#[source] serde_json::Error),
+    #[error("a message of {0} bytes is longer than {LONGEST}")]
+    TooLong(usize),
+    #[error("the socket failed")]
+    Socket(#[from] io::Error),
+}
+
+/// What becomes of messages when too much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overflow {
+    /// The other end is given up.
+    Fail,
+    /// They are forgotten.
+    Forget,
+}
+
+pub(super) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
+    let body = serde_json::to_vec(message).map_err(FrameError::NotUnderstood)?;
+    let length = u32::try_from(body.len()).ok();
+    let Some(length) = length.filter(|length| *length <= LONGEST) else {
+        return Err(FrameError::TooLong(body.len()));
+    };
+    let mut frame = Vec::with_capacity(body.len() + 4);
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(&body);
+    Ok(frame)
+}
+
+/// The next message; `None` at the end between two. Whoever drops the future must not read on.
+pub(super) async fn read<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<T>, FrameError> {
+    let mut header = Vec::with_capacity(4);
+    (&mut *from).take(4).read_to_end(&mut header).await?;
+    let Ok(header) = <[u8; 4]>::try_from(header.as_slice()) else {
+        let nothing = header.is_empty();
+        return if nothing {
+            Ok(None)
+        } else {
+            Err(FrameError::BrokenOff)
+        };
+    };
+    let length = u32::from_be_bytes(header);
+    if length > LONGEST {
+        return Err(FrameError::TooLong(
+            usize::try_from(length).unwrap_or(usize::MAX),
+        ));
+    }
+    // It grows with what comes, not with what is promised.
+    let mut body = Vec::new();
+    let got = from.take(u64::from(length)).read_to_end(&mut body).await?;
+    if u32::try_from(got) != Ok(length) {
+        return Err(FrameError::BrokenOff);
+    }
+    serde_json::from_slice(&body)
+        .map(Some)
+        .map_err(FrameError::NotUnderstood)
+}
+
+/// Sends what comes through `messages` until they end, and takes from there without waiting for the other end.
+pub(super) async fn pump<T: Serialize>(
+    mut messages: mpsc::UnboundedReceiver<T>,
+    mut to: impl AsyncWrite + Unpin,
+    overflow: Overflow,
+) -> Result<(), FrameError> {
+    let mut queue: VecDeque<Vec<u8>> = VecDeque::new();
+    let (mut waiting, mut sent, mut open) = (0_usize, 0_usize, true);
+    while open || !queue.is_empty() {
+        let rest = queue.front().and_then(|frame| frame.get(sent..));
+        tokio::select! {
+            message = messages.recv(), if open => match message {
+                Some(message) => {
+                    let frame = encode(&message)?;
+                    if waiting.saturating_add(frame.len()) <= WAITING {
+                        waiting += frame.len();
+                        queue.push_back(frame);
+                    } else if overflow == Overflow::Fail {
+                        return Err(FrameError::NotRead);
+                    }
+                }
+                None => open = false,
+            },
+            wrote = to.write(rest.unwrap_or_default()), if rest.is_some() => {
+                let wrote = wrote?;
+                if wrote == 0 {
+                    return Err(FrameError::BrokenOff);
+                }
+                sent += wrote;
+                if queue.front().is_some_and(|frame| frame.len() <= sent) {
+                    waiting = waiting.saturating_sub(sent);
+                    queue.pop_front();
+                    sent = 0;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
