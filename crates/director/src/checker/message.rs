@@ -16,8 +16,6 @@ pub(crate) enum Order {
     Abort(u64),
     /// Take what was prepared under this number in place of what was before. Answered by [`Notice::Committed`].
     Commit(u64),
-    /// Take these virtual services in place of those before.
-    Configure(Source),
     /// Show that the loop lives: answered with [`Notice::Hello`] of this number.
     Hello(u64),
     /// Which virtual routers of this machine are master.

@@ -1,11 +1,11 @@
-//! What happens to servers and services, told to the log and to the operator's programs.
+//! What happens to servers and services, told to the log and to everybody else.
 
 use tracing::{debug, info, warn};
 
 use crate::clock;
-use crate::notify::Notifier;
+use crate::events::What;
 use crate::pool::{DrainEnd, Event};
-use crate::site::{Notify, Site, VirtualService};
+use crate::report::millis;
 use crate::words::brief;
 
 /// Writes down what happened. What the first round of checks finds is no news: of that only what is missing is.
@@ -108,46 +108,92 @@ pub(super) fn log(event: &Event) {
     }
 }
 
-/// Has the programs run that the configuration names for it.
-pub(super) fn notify(event: &Event, site: &Site, notifier: &mut Notifier) {
-    let named = |name: &str| site.services.iter().find(|service| service.name == name);
+/// The same for everybody else.
+pub(super) fn what(event: Event) -> What {
     match event {
-        Event::QuorumGained { service, .. } | Event::QuorumLost { service, .. } => {
-            let gained = matches!(event, Event::QuorumGained { .. });
-            if let Some(found) = named(service) {
-                let object = format!("service {service}");
-                let what = ["service", service, if gained { "up" } else { "down" }];
-                run(&found.notify, gained, &object, &what, notifier);
-            }
-        }
+        Event::Drained {
+            service,
+            server,
+            address,
+            end,
+        } => What::ServerDrained {
+            service: service.to_string(),
+            server: server.to_string(),
+            address,
+            timed_out: end == DrainEnd::TimedOut,
+        },
+        Event::HoldBegan { servers, until } => What::HoldBegan {
+            servers: count(servers),
+            for_ms: millis(until.saturating_duration_since(clock::now())),
+        },
+        Event::HoldEnded { taken } => What::HoldEnded {
+            taken: count(taken),
+        },
+        Event::QuorumGained {
+            service,
+            weight,
+            first,
+        } => quorum(&service, true, weight, first),
+        Event::QuorumLost {
+            service,
+            weight,
+            first,
+        } => quorum(&service, false, weight, first),
+        Event::ServerDown {
+            service,
+            server,
+            address,
+            reason,
+            first,
+            held,
+        } => What::ServerState {
+            service: service.to_string(),
+            server: server.to_string(),
+            address,
+            up: false,
+            reason: reason.map(|reason| reason.to_string()),
+            first,
+            held,
+        },
         Event::ServerUp {
-            service, server, ..
-        }
-        | Event::ServerDown {
-            service, server, ..
-        } => {
-            let up = matches!(event, Event::ServerUp { .. });
-            let of = |found: &VirtualService| {
-                let mut servers = found.servers.iter();
-                let server = servers.find(|one| one.name == *server);
-                server.map(|server| server.notify.clone())
-            };
-            if let Some(programs) = named(service).and_then(of) {
-                let object = format!("server {service} {server}");
-                let what = ["server", service, server, if up { "up" } else { "down" }];
-                run(&programs, up, &object, &what, notifier);
-            }
-        }
-        Event::Drained { .. }
-        | Event::HoldBegan { .. }
-        | Event::HoldEnded { .. }
-        | Event::WeightChanged { .. } => {}
+            service,
+            server,
+            address,
+            first,
+        } => What::ServerState {
+            service: service.to_string(),
+            server: server.to_string(),
+            address,
+            up: true,
+            reason: None,
+            first,
+            held: false,
+        },
+        Event::WeightChanged {
+            service,
+            server,
+            address,
+            from,
+            to,
+        } => What::ServerWeight {
+            service: service.to_string(),
+            server: server.to_string(),
+            address,
+            from: from.get(),
+            to: to.get(),
+        },
     }
 }
 
-fn run(programs: &Notify, up: bool, object: &str, what: &[&str], notifier: &mut Notifier) {
-    let script = if up { &programs.up } else { &programs.down };
-    if let Some(script) = script {
-        notifier.run(object, script, what);
+fn quorum(service: &str, gained: bool, weight: u64, first: bool) -> What {
+    What::Quorum {
+        service: service.to_owned(),
+        gained,
+        weight,
+        first,
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -37,6 +37,11 @@ impl Record {
         }
     }
 
+    /// Is nothing left in the table that is the director's?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     pub(crate) fn has(&self, key: &ServiceKey) -> bool {
         self.names.contains(&key.to_string())
     }

@@ -1,6 +1,7 @@
 //! The loop of the checker side: reports of checks in, changes of the kernel's table out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,9 @@ use super::keeper::{Keeper, Look};
 use super::ledger::Ledger;
 use super::message::{Notice, Order};
 use super::record::Record;
-use super::{Options, notice, probes, roles};
+use super::{Options, changes, notice, probes, roles};
 use crate::clock;
 use crate::config::Source;
-use crate::notify::Notifier;
 use crate::overrides::ServerOverride;
 use crate::pool::{Input, Pools};
 use crate::site::{OnStop, Site};
@@ -35,7 +35,7 @@ const LONGEST_GATHER: Duration = Duration::from_millis(400);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Runs the checker side to its end, on this thread.
-pub(super) fn run(
+pub(crate) fn run(
     options: Options,
     orders: mpsc::UnboundedReceiver<Order>,
     notices: mpsc::UnboundedSender<Notice>,
@@ -54,35 +54,17 @@ async fn live(
     mut orders: mpsc::UnboundedReceiver<Order>,
     notices: mpsc::UnboundedSender<Notice>,
 ) {
-    let Options {
-        site,
-        state_directory,
-        name,
-    } = options;
-    let kernel = Worker::start("ipvs", &Namespace::default(), move || {
-        let client = Client::open(Limits::default())?;
-        Ok(Keeper::new(client, Record::open(&state_directory)))
-    });
-    let kernel = match kernel {
-        Ok(kernel) => kernel,
-        Err(error) => {
-            error!(%error, "the kernel's IPVS table cannot be kept: there is no socket");
-            return;
-        }
-    };
-    let (runner, mut reports) = Runner::start(RunnerLimits::default(), probes::seed(&name));
+    let (runner, mut reports) = Runner::start(RunnerLimits::default(), probes::seed(&options.name));
     let (finish, mut finished) = mpsc::unbounded_channel();
-    let mut side = Side::new(site, kernel, runner, notices, finish).await;
+    let mut side = Side::new(options.state_directory, runner, notices, finish);
     loop {
         side.send_errand(clock::now());
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Configure(source)) => side.configure(&source),
-                Some(Order::Masters(masters)) => side.follow(masters),
-                Some(Order::Abort(_) | Order::Commit(_) | Order::Hello(_) | Order::Prepare { .. }) => {}
-                Some(Order::Override(wishes)) => side.change(&wishes),
-                Some(Order::Report(number)) => side.report(number).await,
-                Some(Order::Stop) | None => break,
+                Some(Order::Stop) => break,
+                Some(order) => side.obey(order).await,
+                // The parent has died: another one carries on with the table and the daemons.
+                None => return,
             },
             Some(done) = finished.recv() => side.returned(done),
             Some(report) = reports.recv() => {
@@ -102,10 +84,15 @@ struct Side {
     site: Site,
     pools: Pools,
     runner: Runner,
-    kernel: Worker<Keeper<Connection>>,
-    notifier: Notifier,
+    /// Opened when there is something to keep: machines without services need no IPVS.
+    kernel: Option<Worker<Keeper<Connection>>>,
+    state_directory: PathBuf,
+    /// The configuration that may be taken next, by its number.
+    prepared: Option<(u64, Site)>,
     ledger: Ledger,
     masters: BTreeMap<String, bool>,
+    /// What the operator wants otherwise than the configuration says.
+    wishes: Vec<ServerOverride>,
     notices: mpsc::UnboundedSender<Notice>,
     finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     /// An errand is under way; was everything checked once when it left?
@@ -129,39 +116,127 @@ enum Checked {
 }
 
 impl Side {
-    async fn new(
-        site: Site,
-        kernel: Worker<Keeper<Connection>>,
+    /// One without services.
+    fn new(
+        state_directory: PathBuf,
         runner: Runner,
         notices: mpsc::UnboundedSender<Notice>,
         finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     ) -> Self {
+        let (now, site) = (clock::now(), Site::default());
+        Self {
+            waiting_until: now.checked_add(site.ipvs.start_bound),
+            daemons_due: false,
+            pools: Pools::new(now, &site, &Snapshot::default()),
+            site,
+            runner,
+            kernel: None,
+            state_directory,
+            prepared: None,
+            ledger: Ledger::default(),
+            masters: BTreeMap::new(),
+            wishes: Vec::new(),
+            notices,
+            finish,
+            busy: None,
+            look_at: None,
+            changed_at: None,
+            read_at: now,
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Abort(number) => {
+                self.prepared.take_if(|(prepared, _)| *prepared == number);
+            }
+            Order::Commit(number) => self.commit(number).await,
+            Order::Hello(number) => self.say(Notice::Hello(number)),
+            Order::Masters(masters) => self.follow(masters),
+            Order::Override(wishes) => self.change(wishes),
+            Order::Prepare { number, source } => {
+                let result = self.prepare(number, &source);
+                self.say(Notice::Prepared { number, result });
+            }
+            Order::Report(number) => self.report(number).await,
+            // The loop ends before.
+            Order::Stop => {}
+        }
+    }
+
+    fn say(&self, notice: Notice) {
+        // Without a parent nobody wants to know.
+        let _ = self.notices.send(notice);
+    }
+
+    fn prepare(&mut self, number: u64, source: &Source) -> Result<Vec<String>, String> {
+        let config = source.load().map_err(|error| error.to_string())?;
+        let words = changes::words(&self.site, &config.site);
+        self.prepared = Some((number, config.site));
+        Ok(words)
+    }
+
+    async fn commit(&mut self, number: u64) {
+        let Some((_, site)) = self.prepared.take_if(|(prepared, _)| *prepared == number) else {
+            error!("a change was to be carried out that is not prepared");
+            return;
+        };
+        let changes = changes::words(&self.site, &site);
+        match self.kernel {
+            Some(_) => self.replace(site),
+            None => self.begin(site).await,
+        }
+        self.say(Notice::Committed { number, changes });
+    }
+
+    /// Takes the first services, if these are any.
+    async fn begin(&mut self, site: Site) {
+        let record = Record::open(&self.state_directory);
+        if site.services.is_empty() && record.is_empty() {
+            self.site = site;
+            self.be_ready();
+            return;
+        }
+        let kernel = Worker::start("ipvs", &Namespace::default(), move || {
+            Ok(Keeper::new(Client::open(Limits::default())?, record))
+        });
+        let kernel = match kernel {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                error!(%error, "the kernel's IPVS table cannot be kept: there is no socket");
+                self.be_ready();
+                return;
+            }
+        };
         let keys = site.services.iter().flat_map(|service| &service.kernel);
         let wanted = keys.map(|service| *service.key()).collect();
         let inherited = kernel.run(move |keeper| keeper.inherited(&wanted)).await;
         // What is wrong with the kernel is told by the first errand.
         let read = inherited.ok().and_then(Result::ok).unwrap_or_default();
         let now = clock::now();
-        let pools = Pools::new(now, &site, &read);
-        let side = Self {
-            waiting_until: now.checked_add(site.ipvs.start_bound),
-            daemons_due: site.ipvs.sync.is_some(),
-            site,
-            pools,
-            runner,
-            kernel,
-            notifier: Notifier::new(),
-            ledger: Ledger::default(),
-            masters: BTreeMap::new(),
-            notices,
-            finish,
-            busy: None,
-            look_at: Some(now),
-            changed_at: None,
-            read_at: now,
-        };
-        side.check();
-        side
+        self.kernel = Some(kernel);
+        self.pools = Pools::new(now, &site, &read);
+        // Known before the first look at the table when this side follows one that died.
+        self.pools.override_servers(now, &self.wishes);
+        if self.waiting_until.is_some() {
+            self.waiting_until = now.checked_add(site.ipvs.start_bound);
+        }
+        self.daemons_due = site.ipvs.sync.is_some();
+        self.site = site;
+        self.look_at = Some(now);
+        self.read_at = now;
+        self.check();
+    }
+
+    /// Takes another configuration; what is the same in it goes on.
+    fn replace(&mut self, site: Site) {
+        let now = clock::now();
+        self.site = site;
+        self.pools.replace(now, &self.site);
+        self.check();
+        self.daemons_due = true;
+        // At once, with what the kernel really has.
+        self.read_at = now;
     }
 
     /// Has the runner check what the pools have.
@@ -174,36 +249,17 @@ impl Side {
         }
     }
 
-    /// Takes another configuration; what is the same in it goes on.
-    fn configure(&mut self, source: &Source) {
-        // Whoever sent it has found no mistake in it; a file that it names may have gone since.
-        let config = match source.load() {
-            Ok(config) => config,
-            Err(error) => {
-                error!("the virtual services stay as they were:\n{error}");
-                return;
-            }
-        };
-        let now = clock::now();
-        self.site = config.site;
-        self.pools.replace(now, &self.site);
-        self.check();
-        self.daemons_due = true;
-        // At once, with what the kernel really has.
-        self.read_at = now;
-    }
-
     /// When the loop has to go round without anything happening.
     fn wake(&self) -> Instant {
-        let errand = match self.busy {
-            Some(_) => None,
-            None => Some(
+        let errand = match (&self.busy, &self.kernel) {
+            (Some(_), _) | (_, None) => None,
+            (None, Some(_)) => Some(
                 self.look_at
                     .map_or(self.read_at, |look| look.min(self.read_at)),
             ),
         };
         let times = [errand, self.waiting_until, self.pools.poll_timeout()];
-        let far = self.read_at + self.site.ipvs.reconcile_interval;
+        let far = clock::now() + self.site.ipvs.reconcile_interval;
         times.into_iter().flatten().min().unwrap_or(far)
     }
 
@@ -216,9 +272,10 @@ impl Side {
     }
 
     /// Takes what the operator wants of servers at run time.
-    fn change(&mut self, wishes: &[ServerOverride]) {
+    fn change(&mut self, wishes: Vec<ServerOverride>) {
         let now = clock::now();
-        self.pools.override_servers(now, wishes);
+        self.pools.override_servers(now, &wishes);
+        self.wishes = wishes;
         self.look_soon(now);
     }
 
@@ -237,9 +294,11 @@ impl Side {
     fn send_errand(&mut self, now: Instant) {
         let reads = now >= self.read_at;
         let looks = self.look_at.is_some_and(|at| now >= at);
+        let Some(kernel) = &self.kernel else { return };
         if self.busy.is_some() || !(reads || looks) {
             return;
         }
+        let (kernel, finish) = (kernel.clone(), self.finish.clone());
         let sync = self.site.ipvs.sync.as_ref();
         let daemons = sync.filter(|_| reads || self.daemons_due);
         let errand = Errand {
@@ -258,7 +317,6 @@ impl Side {
         } else {
             Checked::NotAll
         });
-        let (kernel, finish) = (self.kernel.clone(), self.finish.clone());
         tokio::spawn(async move {
             let done = kernel.run(move |keeper| errand.run(keeper)).await;
             // The loop has not ended, or nobody wants to know.
@@ -309,16 +367,16 @@ impl Side {
 
     fn be_ready(&mut self) {
         if self.waiting_until.take().is_some() {
-            let _ = self.notices.send(Notice::Ready);
+            self.say(Notice::Ready);
         }
     }
 
-    /// Tells what has happened meanwhile: to the log, to programs, and to the other side.
+    /// Tells what has happened meanwhile: to the log and to the parent.
     fn tell(&mut self) {
         let now = clock::now();
         while let Some(event) = self.pools.poll_event() {
             notice::log(&event);
-            notice::notify(&event, &self.site, &mut self.notifier);
+            self.say(Notice::Happened(notice::what(event)));
             self.look_soon(now);
         }
         if self.waiting_until.is_some_and(|until| now >= until) {
@@ -334,18 +392,19 @@ impl Side {
         let totals = self.runner.totals().await.unwrap_or_default();
         let now = clock::now();
         let report = probes::report(now, &self.site, &self.pools, totals, &self.ledger);
-        let _ = self.notices.send(Notice::Report(number, Box::new(report)));
+        self.say(Notice::Report(number, Box::new(report)));
     }
 
     /// The daemons stop first, then the table goes.
     async fn stop(self, finished: &mut mpsc::UnboundedReceiver<Result<Done, WorkerError>>) {
         drop(self.runner);
+        let Some(kernel) = self.kernel else { return };
         if self.busy.is_some() {
             let _ = finished.recv().await;
         }
         let has_daemons = self.site.ipvs.sync.is_some();
         let on_stop = self.site.ipvs.on_stop;
-        let ended = self.kernel.run(move |keeper| {
+        let ended = kernel.run(move |keeper| {
             if has_daemons && let Err(error) = keeper.pursue_daemons(&[]) {
                 warn!("{}", chain(&error));
             }
