@@ -22,7 +22,7 @@ impl CapabilityError {
     #[must_use]
     pub fn cure(&self) -> &'static str {
         "run it as root; or give the program its capabilities with\n  \
-         setcap cap_net_admin,cap_net_raw+ep /usr/bin/director\n\
+         setcap cap_net_admin,cap_net_raw+ep /usr/sbin/director\n\
          or its systemd unit with\n  \
          AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"
     }

@@ -76,23 +76,26 @@ impl Journal {
             chapter.heard(heard);
             chapter.record(&event.router, event.at, &event.kind)
         };
-        let router = &*event.router;
-        if let EventKind::Transition(Transition {
-            from, to, reason, ..
-        }) = event.kind
-        {
-            let (from, to) = (StateName::from(from), StateName::from(to));
-            let reason = reason_word(reason);
-            match line.level {
-                Level::WARN => warn!(router, %from, %to, reason, "{}", line.text),
-                _ => info!(router, %from, %to, reason, "{}", line.text),
-            }
-            return;
-        }
+        write(&event.router, &event.kind, &line);
+    }
+}
+
+fn write(router: &str, kind: &EventKind, line: &Line) {
+    if let EventKind::Transition(Transition {
+        from, to, reason, ..
+    }) = *kind
+    {
+        let (from, to) = (StateName::from(from), StateName::from(to));
+        let reason = reason_word(reason);
         match line.level {
-            Level::WARN => event!(Level::WARN, router, "{}", line.text),
-            _ => event!(Level::INFO, router, "{}", line.text),
+            Level::WARN => warn!(router, %from, %to, reason, "{}", line.text),
+            _ => info!(router, %from, %to, reason, "{}", line.text),
         }
+        return;
+    }
+    match line.level {
+        Level::WARN => event!(Level::WARN, router, "{}", line.text),
+        _ => event!(Level::INFO, router, "{}", line.text),
     }
 }
 
@@ -240,6 +243,7 @@ mod tests {
 
         fn event(&mut self, kind: EventKind) {
             let line = self.chapter.record("web", self.now, &kind);
+            write("web", &kind, &line);
             self.log.push(format!("{} {}", line.level, line.text));
         }
 
@@ -356,6 +360,29 @@ mod tests {
         let error = Arc::new(locum_vrrp::vip::AddressError::Foreign);
         story.event(EventKind::HoldFailed { address, error });
         insta::assert_snapshot!(story.log.join("\n"));
+    }
+
+    #[test]
+    fn the_json_of_the_log_has_the_router() {
+        let mut story = Story::started(150);
+        story.log.clear();
+        let lines = crate::logging::captured(|| {
+            story.until(State::Master);
+        });
+        let master = lines
+            .iter()
+            .find(|line| line["to"] == "master")
+            .expect("a line");
+        assert_eq!(master["level"], "INFO");
+        assert_eq!(master["router"], "web");
+        assert_eq!(master["from"], "backup");
+        assert_eq!(master["reason"], "master-silent");
+        assert!(
+            master["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("web is master now")
+        );
     }
 
     #[test]

@@ -11,26 +11,9 @@ use locum_vrrp::wire::AhSequence;
 use locum_vrrp::{AhRecord, RouterConfig, SequenceKeeper};
 use tracing::{info, warn};
 
-use crate::config::VirtualRouter;
-
-/// `routers`, with the numbers of each that has any going on above those of the last run, which are in `directory`.
-/// There need not be such a directory yet.
-pub(crate) fn carry_on(
-    directory: &Path,
-    mut routers: Vec<VirtualRouter>,
-) -> io::Result<Vec<VirtualRouter>> {
-    if routers.iter().any(|named| named.router.has_header()) {
-        let sequences = Sequences::start(directory)?;
-        for named in &mut routers {
-            named.router = sequences.carry_on(named.router.clone());
-        }
-    }
-    Ok(routers)
-}
-
 /// Where the records of all routers are, and the thread that writes them.
 #[derive(Debug)]
-struct Sequences {
+pub(crate) struct Sequences {
     directory: PathBuf,
     writer: mpsc::Sender<Job>,
 }
@@ -43,7 +26,8 @@ struct Job {
 }
 
 impl Sequences {
-    fn start(directory: &Path) -> io::Result<Self> {
+    /// There need not be such a directory yet.
+    pub(crate) fn start(directory: &Path) -> io::Result<Self> {
         let (writer, jobs) = mpsc::channel();
         thread::Builder::new()
             .name("sequences".to_owned())
@@ -55,7 +39,7 @@ impl Sequences {
     }
 
     /// `config` with its numbers going on above those of the last run.
-    fn carry_on(&self, config: RouterConfig) -> RouterConfig {
+    pub(crate) fn carry_on(&self, config: RouterConfig) -> RouterConfig {
         if !config.has_header() {
             return config;
         }

@@ -37,13 +37,4 @@ impl Signals {
             _ = self.hangup.recv() => Received::Reload,
         }
     }
-
-    /// The next one that means the end; it is too late for others.
-    pub(crate) async fn next_end(&mut self) -> &'static str {
-        loop {
-            if let Received::End(name) = self.next().await {
-                return name;
-            }
-        }
-    }
 }

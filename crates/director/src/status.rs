@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::notify::Tally;
+
 pub use self::site::{
     IpvsReport, ServerReport, ServerState, ServiceReport, ServiceState, SiteReport, SorryReport,
 };
@@ -31,6 +33,12 @@ pub struct Status {
     /// The sync groups, in the order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sync_groups: Vec<SyncGroupReport>,
+    /// The processes beside [`pid`](Self::pid); none with `run --single-process`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessReport>,
+    /// What was delivered of notifications, by who is told: `scripts`, `fifo`, `mail`, or the address of a web server.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notifications: BTreeMap<String, Tally>,
     /// The virtual services; absent without any, and while the checker side does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteReport>,
@@ -60,6 +68,22 @@ pub struct TrackerReport {
     pub detail: String,
     /// For how long it has been so, in milliseconds.
     pub since_ms: u64,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProcessReport {
+    /// `routers`, `checker` or `programs`.
+    pub name: String,
+    /// Its number; absent while it does not run.
+    pub pid: Option<u32>,
+    /// How often it has answered that it lives.
+    pub answers: u64,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// How often it had to be killed.
+    pub kills: u64,
 }
 
 /// One virtual router.

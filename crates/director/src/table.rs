@@ -331,6 +331,8 @@ mod tests {
                 broken,
             ],
             sync_groups: Vec::new(),
+            processes: Vec::new(),
+            notifications: BTreeMap::new(),
             site: None,
             trackers: Vec::new(),
         }

@@ -51,6 +51,8 @@ pub(crate) const fn reason_word(reason: Reason) -> &'static str {
         Reason::Faulty(_) => "faulty",
         Reason::Recovered => "recovered",
         Reason::GroupMember { .. } => "group-member",
+        Reason::Adopted => "adopted",
+        Reason::StandBy => "stand-by",
         _ => "other",
     }
 }
@@ -90,6 +92,8 @@ pub(crate) fn reason(reason: Reason, master: Option<MasterSeen>, at: Instant) ->
         Reason::GroupMember { .. } => {
             "another member of its sync group cannot be master".to_owned()
         }
+        Reason::Adopted => "it goes on where a process that died was master".to_owned(),
+        Reason::StandBy => "the operator has it handed over".to_owned(),
         // Reasons are only ever added: better a vague word than none.
         _ => "of another reason".to_owned(),
     }

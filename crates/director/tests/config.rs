@@ -293,11 +293,16 @@ fn the_section_director_has_defaults() {
     assert_eq!(bare, config::Director::default());
     let named = load(
         "a.toml",
-        &text("[director]\nname = \"lb-a\"\ncontrol_socket = \"/a/b\""),
+        &text(
+            "[director]\nname = \"lb-a\"\ncontrol_socket = \"/a/b\"\nhello_interval = \"100ms\"\n\
+             hello_missed = 2\nrealtime = true",
+        ),
     );
     let named = named.expect("valid").director;
     assert_eq!(named.name.as_deref(), Some("lb-a"));
     assert_eq!(named.control_socket, Path::new("/a/b"));
+    assert_eq!(named.hello_interval, Duration::from_millis(100));
+    assert_eq!((named.hello_missed, named.realtime), (2, true));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::socket::cure;
 use super::source::{self, ReadError};
-use super::status::cure;
 use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
 use crate::client::{self, ClientError, Message};
 use crate::config::Director;

@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
 use tracing::warn;
 
-use super::source::{self, ReadError};
+use super::source::ReadError;
 use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
+use crate::config::Source;
 use crate::control::ControlError;
+use crate::hub::{self, Mode, Options, RunError};
 use crate::logging::{self, LogFormat};
-use crate::supervisor::{self, RunError};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -19,9 +21,12 @@ Examples:
 
 It stays in the foreground and logs to standard error. SIGTERM or SIGINT hands the virtual
 addresses over to the other routers and ends; a second one ends at once. SIGHUP reads the
-configuration again: virtual services and their servers change in place, virtual routers
-with the next start. A file with mistakes changes nothing. It needs CAP_NET_ADMIN and
+configuration again: what is the same in it goes on untouched. A file with mistakes changes
+nothing. [director] takes effect with the next start. It needs CAP_NET_ADMIN and
 CAP_NET_RAW, and no other privileges.
+
+Virtual routers, checks and programs have a process each. One that dies or hangs is started
+again; the new one carries on with the virtual addresses of which the last was master.
 
 Exit codes: 0 stopped by a signal, 1 it could not start, 2 the configuration has mistakes,
 3 it cannot be read.";
@@ -37,6 +42,9 @@ pub struct RunArguments {
     /// sync groups are left out
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Run all of it in one process: one that hangs or dies is not replaced then
+    #[arg(long)]
+    single_process: bool,
     /// How the log is written
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -49,8 +57,9 @@ pub struct RunArguments {
 }
 
 pub(super) fn execute(arguments: &RunArguments) -> u8 {
-    let config = match source::read(&arguments.config) {
-        Ok(config) => config,
+    let read = Source::open(&arguments.config).and_then(|source| Ok((source.load()?, source)));
+    let (config, source) = match read {
+        Ok(read) => read,
         Err(ReadError::Invalid(diagnostics)) => {
             print_error(&diagnostics.render(style(&io::stderr())));
             return INVALID;
@@ -66,8 +75,12 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
         environment.as_deref(),
         arguments.verbose,
     );
-    match filter {
-        Ok(filter) => logging::start(arguments.log_format, filter),
+    let filter = match filter {
+        Ok(filter) => {
+            let words = filter.to_string();
+            logging::start(arguments.log_format, filter);
+            words
+        }
         Err(error) => {
             fail(
                 &error,
@@ -75,25 +88,48 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
             );
             return FAILED;
         }
-    }
+    };
     if !config.warnings.is_empty() {
         warn!("{}", config.warnings);
     }
     let append = |file| File::options().append(true).create(true).open(file);
-    let record = match arguments.record.as_ref().map(append).transpose() {
-        Ok(record) => record,
-        Err(error) => {
-            fail(&error, "the file of --record cannot be written");
-            return FAILED;
-        }
+    // The side of the virtual routers opens it again.
+    if let Err(error) = arguments.record.as_ref().map(append).transpose() {
+        fail(&error, "the file of --record cannot be written");
+        return FAILED;
+    }
+    let options = Options {
+        config,
+        source,
+        path: arguments.config.clone(),
+        record: arguments.record.clone(),
+        mode: if arguments.single_process {
+            Mode::SingleProcess
+        } else {
+            Mode::Processes {
+                log: child_log(arguments.log_format, filter),
+            }
+        },
     };
-    match supervisor::run(config, &arguments.config, record) {
+    match hub::run(options) {
         Ok(_) => DONE,
         Err(error) => {
             fail(&error, cure(&error));
             FAILED
         }
     }
+}
+
+/// Has a process log as this one does.
+fn child_log(format: LogFormat, filter: String) -> Vec<String> {
+    let format = format.to_possible_value();
+    let format = format.map(|value| value.get_name().to_owned());
+    let format = format.into_iter();
+    let format = format.flat_map(|name| ["--log-format".to_owned(), name]);
+    ["--log".to_owned(), filter]
+        .into_iter()
+        .chain(format)
+        .collect()
 }
 
 fn cure(error: &RunError) -> &'static str {
@@ -107,9 +143,8 @@ fn cure(error: &RunError) -> &'static str {
              control_socket in [director]"
         }
         RunError::Control(ControlError::NotASocket(_))
-        | RunError::Machine(_)
-        | RunError::Start(_)
-        | RunError::Add { .. }
+        | RunError::Routers(_)
+        | RunError::Refused(_)
         | RunError::Died
         | RunError::EventLoop(_) => "",
     }

@@ -58,7 +58,7 @@ pub(super) fn failed(error: &ClientError) -> u8 {
     FAILED
 }
 
-const fn cure(error: &ClientError) -> &'static str {
+pub(super) const fn cure(error: &ClientError) -> &'static str {
     match error {
         ClientError::NotRunning(_) => {
             "start one with `director run -c FILE`; if it has another control_socket, use -c FILE or --socket PATH"

@@ -4,9 +4,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::Request;
-use hyper::body::Bytes;
 use hyper::header::{ACCEPT, HOST};
 
 use super::{ClientError, connect};
@@ -39,7 +38,7 @@ pub(crate) async fn follow(
     let request = Request::get(format!("/api/v1/events?since={since}"))
         .header(HOST, "director")
         .header(ACCEPT, "text/event-stream")
-        .body(Empty::<Bytes>::new())
+        .body(Full::default())
         .map_err(|error| ClientError::NotUnderstood(io::Error::other(error)))?;
     let response = sender.send_request(request).await.map_err(failed)?;
     if !response.status().is_success() {

@@ -1,12 +1,18 @@
 //! The section `[director]`.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Director;
 use super::section::{Entry, Report, Section};
 
-/// What the kernel's `sun_path` holds, without the zero at the end (unix(7)).
-const LONGEST_SOCKET_PATH: usize = 107;
+/// What the kernel's `sun_path` holds, 107 bytes without the zero at the end (unix(7)), less `.programs`, which is in the
+/// longest name of a socket beside this one.
+const LONGEST_SOCKET_PATH: usize = 98;
+
+const HELLO_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60);
 
 pub(super) fn read(entry: &Entry<'_>, report: &mut Report) -> Option<Director> {
     let mut section = Section::of("[director]", "[director]", entry, report)?;
@@ -18,6 +24,21 @@ pub(super) fn read(entry: &Entry<'_>, report: &mut Report) -> Option<Director> {
         && let Some(path) = control_socket(&entry, report)
     {
         director.control_socket = path;
+    }
+    if let Some(entry) = section.take("hello_interval")
+        && let Some(interval) = entry.duration_within(HELLO_INTERVAL, report)
+    {
+        director.hello_interval = interval;
+    }
+    if let Some(entry) = section.take("hello_missed")
+        && let Some(missed) = entry.number(1..=100, report)
+    {
+        director.hello_missed = missed;
+    }
+    if let Some(entry) = section.take("realtime")
+        && let Some(realtime) = entry.boolean(report)
+    {
+        director.realtime = realtime;
     }
     let label = "nothing would listen there";
     let help = "remove it: the status is on the control socket, see `director status`";

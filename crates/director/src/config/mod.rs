@@ -47,6 +47,7 @@ mod webhook;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use locum_vrrp::RouterConfig;
 
@@ -92,6 +93,12 @@ pub struct Director {
     pub name: Option<String>,
     /// Where `director status` finds the running program.
     pub control_socket: PathBuf,
+    /// Each process is asked this often whether it lives.
+    pub hello_interval: Duration,
+    /// After so many hellos in a row that it did not answer, a process is killed and started again.
+    pub hello_missed: u32,
+    /// Give the virtual routers real-time priority and memory that is never paged out.
+    pub realtime: bool,
 }
 
 impl Director {
@@ -110,6 +117,9 @@ impl Default for Director {
         Self {
             name: None,
             control_socket: PathBuf::from(Self::CONTROL_SOCKET),
+            hello_interval: Duration::from_secs(5),
+            hello_missed: 3,
+            realtime: false,
         }
     }
 }

@@ -113,11 +113,6 @@ impl Stream {
         event
     }
 
-    /// Which run this is.
-    pub(crate) fn run(&self) -> &str {
-        &self.0.run
-    }
-
     /// The number of the last event; 0: there is none.
     pub(crate) fn newest(&self) -> u64 {
         self.0.ring().newest
@@ -217,8 +212,8 @@ mod tests {
     #[test]
     fn runs_have_names_of_their_own() {
         let (one, other) = (Stream::start(), Stream::start());
-        assert_ne!(one.run(), other.run());
-        assert_eq!(*one.tell(what(1)).run, *one.run());
+        assert_ne!(one.0.run, other.0.run);
+        assert_eq!(*one.tell(what(1)).run, *one.0.run);
     }
 
     #[tokio::test]

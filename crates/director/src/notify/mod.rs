@@ -5,7 +5,6 @@ mod counter;
 mod dispatch;
 mod fifo;
 mod mail;
-mod notifier;
 mod outbox;
 mod queue;
 mod scripts;
@@ -25,7 +24,6 @@ use tracing::warn;
 
 use self::counter::Counter;
 pub use self::counter::Tally;
-pub(crate) use self::notifier::Notifier;
 use self::queue::Queue;
 use self::scripts::Scripts;
 pub use self::settings::{

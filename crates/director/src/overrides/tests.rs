@@ -500,6 +500,8 @@ fn the_status_has_what_holds() {
             held_back_by: Vec::new(),
             changed: Vec::new(),
         }],
+        processes: Vec::new(),
+        notifications: BTreeMap::new(),
         site: None,
         trackers: Vec::new(),
     };

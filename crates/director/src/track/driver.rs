@@ -135,12 +135,6 @@ impl Driver {
             }
         }
     }
-
-    /// Everything as it is now, for a side that has just started.
-    pub(crate) fn verdicts(&self) -> Vec<(String, Verdict)> {
-        self.trackers.verdicts()
-    }
-
     pub(crate) fn report(&self) -> Vec<TrackerReport> {
         self.trackers.report(clock::now())
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::plan::Watched;
 use super::*;
 use crate::programs::Programs;
 
@@ -151,5 +152,4 @@ async fn an_interface_that_does_not_exist_is_down() {
     let mut driver = start(Tracking::default(), subject);
     told(&mut driver, true).await;
     assert_eq!(driver.report()[0].detail, "does not exist");
-    assert_eq!(driver.verdicts().len(), 1);
 }

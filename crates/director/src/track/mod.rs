@@ -17,12 +17,11 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::driver::{Driver, Told};
-pub(crate) use self::input::{Content, Input, LinkState};
-pub(crate) use self::plan::{Plan, Watched};
+pub(crate) use self::input::Input;
+pub(crate) use self::plan::Plan;
 pub use self::settings::{
     Health, Subject, TrackFile, TrackProcess, TrackScript, Tracked, Tracking,
 };
-pub(crate) use self::trackers::Trackers;
 
 /// What everything that is watched for one virtual router amounts to, the operator's changes included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::input::{Content, LinkState};
+use super::plan::Watched;
+use super::trackers::Trackers;
 use super::*;
 use crate::events::What;
 use crate::programs::Outcome;
@@ -109,7 +112,7 @@ impl Scene {
     }
 
     fn verdict(&self) -> (bool, u8) {
-        let (_, verdict) = self.trackers.verdicts().remove(0);
+        let verdict = self.trackers.verdict("web").unwrap();
         (verdict.fault, verdict.priority)
     }
 
@@ -124,13 +127,16 @@ impl Scene {
 
     fn events(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.trackers.poll_event())
-            .map(|what| match what {
-                What::Tracker {
+            .map(|what| {
+                let What::Tracker {
                     tracker,
                     ok,
                     detail,
-                } => format!("{tracker}: {} ({detail})", if ok { "ok" } else { "bad" }),
-                other => panic!("{other:?}"),
+                } = what
+                else {
+                    panic!("{what:?}")
+                };
+                format!("{tracker}: {} ({detail})", if ok { "ok" } else { "bad" })
             })
             .collect()
     }

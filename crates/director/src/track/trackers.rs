@@ -181,16 +181,8 @@ impl Trackers {
     pub(crate) fn poll_event(&mut self) -> Option<What> {
         self.events.pop_front()
     }
-
-    /// What everything amounts to, for each virtual router.
-    pub(crate) fn verdicts(&self) -> Vec<(String, Verdict)> {
-        let routers = self.plan.routers.keys();
-        routers
-            .filter_map(|router| Some((router.clone(), self.verdict(router)?)))
-            .collect()
-    }
-
-    fn verdict(&self, router: &str) -> Option<Verdict> {
+    /// What everything amounts to for this virtual router.
+    pub(super) fn verdict(&self, router: &str) -> Option<Verdict> {
         let Watched { base, tracked } = self.plan.routers.get(router)?;
         let mut fault = false;
         let mut sum = i64::from(*self.priorities.get(router).unwrap_or(base));

@@ -31,6 +31,8 @@ impl Control for Fixed {
             uptime_ms: 2,
             routers: Vec::new(),
             sync_groups: Vec::new(),
+            processes: Vec::new(),
+            notifications: std::collections::BTreeMap::new(),
             site: None,
             trackers: Vec::new(),
         }

@@ -1,0 +1,108 @@
+//! `director child`: a part of the program as a process of its own, started by `director run`.
+
+use std::path::PathBuf;
+
+use tracing::error;
+
+use super::{DONE, FAILED, fail};
+use crate::logging::{self, LogFormat};
+use crate::process::child::{ChildError, serve};
+use crate::process::{Beats, Side, realtime};
+use crate::words::chain;
+use crate::{checker, programs, routers};
+
+/// What a part is told by its parent.
+#[derive(Debug, clap::Args)]
+#[non_exhaustive]
+pub struct ChildArguments {
+    /// Which part
+    #[arg(value_enum)]
+    side: Side,
+    /// Where it listens for its parent
+    #[arg(long)]
+    socket: PathBuf,
+    /// The process that may connect
+    #[arg(long)]
+    parent: u32,
+    /// Standard input is the table of beats
+    #[arg(long)]
+    beats: bool,
+    /// As of `run`
+    #[arg(long)]
+    log: Option<String>,
+    /// As of `run`
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// What this machine is called
+    #[arg(long, default_value = "")]
+    name: String,
+    /// Where what must survive a crash is kept
+    #[arg(long, default_value = ".")]
+    state_directory: PathBuf,
+    /// As of `run`
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Real-time priority and locked memory
+    #[arg(long)]
+    realtime: bool,
+}
+
+pub(super) fn execute(arguments: ChildArguments) -> u8 {
+    match logging::filter(arguments.log.as_deref(), None, 0) {
+        Ok(filter) => logging::start(arguments.log_format, filter),
+        Err(error) => {
+            fail(&error, "");
+            return FAILED;
+        }
+    }
+    if arguments.realtime {
+        // Before the threads that do the work, which inherit it.
+        realtime::begin();
+    }
+    let side = arguments.side;
+    match run(arguments) {
+        Ok(()) => DONE,
+        Err(error) => {
+            error!("the process of the {side} ends: {}", chain(&error));
+            FAILED
+        }
+    }
+}
+
+fn run(arguments: ChildArguments) -> Result<(), ChildError> {
+    let ChildArguments {
+        side,
+        socket,
+        parent,
+        beats,
+        name,
+        state_directory,
+        record,
+        ..
+    } = arguments;
+    match side {
+        Side::Checker => {
+            let options = checker::Options {
+                state_directory,
+                name,
+            };
+            serve(&socket, parent, |orders, notices| {
+                checker::run(options, orders, notices);
+            })
+        }
+        Side::Programs => serve(&socket, parent, |orders, notices| {
+            programs::run(programs::Options::default(), orders, notices);
+        }),
+        Side::Routers => {
+            let beats = beats.then(Beats::inherited).transpose();
+            let options = routers::Options {
+                state_directory,
+                record,
+                beats: beats.map_err(ChildError::Beats)?,
+            };
+            serve(&socket, parent, |orders, notices| {
+                routers::run(options, orders, notices);
+            })
+        }
+    }
+}
