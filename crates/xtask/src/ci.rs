@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 
 use crate::{
-    bench, fuzz, needs::Consent, shell::Cmd, steps::Steps, supply, test, toolchain,
+    bench, fuzz, install, needs::Consent, shell::Cmd, steps::Steps, supply, test, toolchain,
     workspace::Workspace,
 };
 
-/// Run all that CI runs: format, lints, tests, documentation, purity, supply, packages, benches,
-/// fuzz targets.
+/// Run all that CI runs: format, lints, tests, documentation, purity, supply, packages, the Debian
+/// package installed and started, benches, fuzz targets.
 ///
 /// The tests are those of `cargo xtask test`, run by the same code. A failure does not stop the
 /// steps after it; the summary names each, and what could not be run and why.
@@ -35,6 +35,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &clippy("--no-default-features"),
     );
     test::step(&mut steps, args.consent, None);
+    // With the program that the tests have built.
+    install::check(&mut steps, &workspace, args.consent);
     let doc = Cmd::cargo("doc --workspace --no-deps --all-features --document-private-items");
     steps.cmd("documentation", &doc.env("RUSTDOCFLAGS", "-D warnings"));
     toolchain::purity(&mut steps, args.consent);

@@ -9,9 +9,12 @@
 )]
 
 mod bench;
+mod cargo_tool;
 mod ci;
 mod demo;
+mod dist;
 mod fuzz;
+mod install;
 mod lab;
 mod needs;
 mod privilege;
@@ -51,6 +54,7 @@ enum Verb {
     Test(test::Args),
     Ci(ci::Args),
     Demo(demo::Args),
+    Dist(dist::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Lab(lab::Args),
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => Ok(test::run(&args)),
         Verb::Ci(args) => ci::run(&args),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Dist(args) => dist::run(&args),
         Verb::Bench(args) => Ok(bench::run(&args)),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Lab(args) => lab::run(&args),

@@ -111,6 +111,30 @@ pub(crate) const CXX: Need = Need {
     why: "compiles libFuzzer",
 };
 
+/// What the Debian package is made with.
+pub(crate) const PACKAGE: [Need; 1] = [Need {
+    program: "dpkg-shlibdeps",
+    package: "dpkg-dev",
+    why: "finds out which libraries a program needs",
+}];
+
+/// What knows whether a unit is right.
+pub(crate) const UNIT: [Need; 1] = [Need {
+    program: "systemd-analyze",
+    package: "systemd",
+    why: "checks the unit of director",
+}];
+
+/// What a clean Debian is made and entered with.
+pub(crate) const CLEAN_ROOT: [Need; 2] = [
+    Need {
+        program: "mmdebstrap",
+        package: "mmdebstrap",
+        why: "makes the clean Debian that the package is installed in",
+    },
+    IPROUTE2,
+];
+
 /// What shows a whole site.
 pub(crate) const SITE: [Need; 3] = [IPROUTE2, UML, KMOD];
 

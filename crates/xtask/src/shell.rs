@@ -5,7 +5,7 @@ use std::{
     fmt,
     io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, bail};
@@ -88,6 +88,14 @@ impl Cmd {
             .status()
             .with_context(|| format!("cannot start {self}"))?;
         check(status)
+    }
+
+    /// Prints and starts the command, without waiting for its end.
+    pub(crate) fn spawn(&self) -> anyhow::Result<Child> {
+        println!("\n$ {self}");
+        self.to_command()
+            .spawn()
+            .with_context(|| format!("cannot start {self}"))
     }
 
     /// As [`run`](Self::run), and shows each line of standard output to `see` too.

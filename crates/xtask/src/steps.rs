@@ -53,6 +53,32 @@ impl Steps {
         });
     }
 
+    /// Prepares what later steps need; what cannot be had here is noted as not run.
+    pub(crate) fn prepare<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> anyhow::Result<T>,
+    ) -> Option<T> {
+        println!("\n=== {name}");
+        let started = now();
+        let prepared = work();
+        let took = now().duration_since(started);
+        let (outcome, prepared) = match prepared {
+            Ok(prepared) => (Outcome::Passed(String::new()), Some(prepared)),
+            Err(error) => {
+                println!("\n!!! {name} NOT RUN: {error:#}");
+                (Outcome::NotRun(format!("{error:#}")), None)
+            }
+        };
+        println!("    ({name}: {:.1} s)", took.as_secs_f64());
+        self.done.push(Step {
+            name: name.to_owned(),
+            outcome,
+            took,
+        });
+        prepared
+    }
+
     /// Notes that something was left out, loudly.
     pub(crate) fn not_run(&mut self, name: &str, why: &str) {
         println!("\n!!! {name} NOT RUN: {why}");
@@ -146,6 +172,10 @@ mod tests {
             steps.done[0].line(),
             "NOT RUN     0.0 s  advisories: no network"
         );
+        assert_eq!(steps.prepare("mirror", || Ok(7)), Some(7));
+        let nothing: Option<u8> = steps.prepare("mirror", || Err(anyhow!("no network")));
+        assert_eq!(nothing, None);
+        assert!(steps.done[2].line().starts_with("NOT RUN "));
         assert_eq!(steps.finish(), ExitCode::SUCCESS);
     }
 }

@@ -1,23 +1,19 @@
 //! What we take from others and what we would publish: cargo-deny and cargo package.
 
-use std::path::PathBuf;
-
-use anyhow::Context as _;
-
-use crate::{
-    needs::Consent,
-    shell::{Cmd, which},
-    steps::Steps,
-    workspace::Workspace,
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
 };
 
-const DENY: &str = "0.20.2";
+use anyhow::{Context as _, bail, ensure};
+
+use crate::{cargo_tool, needs::Consent, shell::Cmd, steps::Steps, workspace::Workspace};
 
 /// Licences, bans and sources always; advisories if their database can be fetched.
 pub(crate) fn deny(steps: &mut Steps, workspace: &Workspace, consent: Consent) {
     let mut tool = None;
     steps.step("cargo-deny", || {
-        let path = ensure_deny(workspace, consent)?;
+        let path = cargo_tool::DENY.ensure(workspace, consent)?;
         tool = Some(path.clone());
         Cmd::new(path)
             .words("--all-features check --hide-inclusion-graph licenses bans sources")
@@ -44,39 +40,63 @@ pub(crate) fn deny(steps: &mut Steps, workspace: &Workspace, consent: Consent) {
     }
 }
 
-/// The one on the PATH, or our own in the target directory: nothing outside it is changed.
-fn ensure_deny(workspace: &Workspace, consent: Consent) -> anyhow::Result<PathBuf> {
-    if let Some(path) = which("cargo-deny") {
-        return Ok(path);
-    }
-    let tools = workspace.target_directory.join("tools");
-    let path = tools.join("bin/cargo-deny");
-    if !path.is_file() {
-        // Unoptimised: it compiles in a third of the time and runs for a second.
-        let install = Cmd::cargo("install --locked --debug --root")
-            .arg(&tools)
-            .arg(format!("cargo-deny@{DENY}"));
-        let allowed = consent.ask(&format!("Missing: cargo-deny. Build it with `{install}`?"))?;
-        allowed
-            .then_some(())
-            .context("cargo-deny is not installed")?;
-        install.run()?;
-    }
-    Ok(path)
-}
+/// What every package must bring, for it stands alone on crates.io.
+const COMPANIONS: [&str; 4] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 
-/// Every publishable crate makes a package that builds from nothing but itself and published crates.
+/// Every publishable crate makes a package, complete and of the one version. That each builds is known from the tests.
 pub(crate) fn package(steps: &mut Steps, workspace: &Workspace) {
     steps.step("package", || {
-        // Cargo unpacks our own packages once for each place and version: a second run in the same
-        // place would build the code of the first.
+        // In a place of its own, where nothing is from an earlier run.
         let place = workspace.target_directory.join("package-XXXXXXXX");
-        let place = Cmd::new("mktemp").arg("-d").arg(place).ask()?;
+        let place = PathBuf::from(Cmd::new("mktemp").arg("-d").arg(place).ask()?);
         let excluded = workspace.unpublished().flat_map(|name| ["--exclude", name]);
-        let cmd = Cmd::cargo("package --workspace --allow-dirty").args(excluded);
-        let packaged = cmd.env("CARGO_TARGET_DIR", &place).run();
+        let packaged = Cmd::cargo("package --workspace --allow-dirty --no-verify")
+            .args(excluded)
+            .env("CARGO_TARGET_DIR", &place)
+            .run()
+            .and_then(|()| complete(workspace, &place.join("package")));
         std::fs::remove_dir_all(&place)
             .context("cannot remove the packages made for this check")?;
-        packaged.map(|()| String::new())
+        packaged
     });
+}
+
+fn complete(workspace: &Workspace, packages: &Path) -> anyhow::Result<String> {
+    let mut versions = BTreeSet::new();
+    let mut count = 0_usize;
+    for package in workspace.published() {
+        let stem = format!("{}-{}", package.name, package.version);
+        let list = Cmd::new("tar")
+            .arg("-tzf")
+            .arg(packages.join(format!("{stem}.crate")))
+            .ask()?;
+        if let Some(missing) = missing(&stem, &list) {
+            bail!("the package {stem} has no {missing}");
+        }
+        versions.insert(&package.version);
+        count += 1;
+    }
+    ensure!(versions.len() == 1, "more than one version: {versions:?}");
+    Ok(format!("{count} packages"))
+}
+
+/// What is not among the files of a package.
+fn missing(stem: &str, list: &str) -> Option<&'static str> {
+    let has = |name: &str| list.lines().any(|line| line == format!("{stem}/{name}"));
+    COMPANIONS.into_iter().find(|name| !has(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_without_its_licence_is_not_complete() {
+        let list = "a-1/Cargo.toml\na-1/LICENSE-APACHE\na-1/LICENSE-MIT\na-1/README.md\n";
+        assert_eq!(missing("a-1", list), None);
+        assert_eq!(
+            missing("a-1", &list.replace("a-1/LICENSE-MIT\n", "")),
+            Some("LICENSE-MIT")
+        );
+    }
 }

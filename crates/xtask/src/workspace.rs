@@ -23,6 +23,7 @@ pub(crate) struct Workspace {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     pub(crate) manifest_path: PathBuf,
     /// Where it may be published; `None` is everywhere, an empty list nowhere.
     publish: Option<Vec<String>>,
@@ -41,11 +42,18 @@ impl Workspace {
     }
 
     pub(crate) fn unpublished(&self) -> impl Iterator<Item = &str> {
-        let none = |package: &&Package| package.publish.as_ref().is_some_and(Vec::is_empty);
-        self.packages
-            .iter()
-            .filter(none)
-            .map(|package| package.name.as_str())
+        let packages = self.packages.iter().filter(|package| !package.published());
+        packages.map(|package| package.name.as_str())
+    }
+
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.published())
+    }
+}
+
+impl Package {
+    fn published(&self) -> bool {
+        !self.publish.as_ref().is_some_and(Vec::is_empty)
     }
 }
 

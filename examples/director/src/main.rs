@@ -1,11 +1,13 @@
 //! The program `director`: see `locum_director`, which does the work.
 
 mod demo;
+mod pages;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Keeps a virtual IP address on exactly one of several Linux machines, by VRRP, and balances what comes to it over
 /// servers that work, by IPVS.
@@ -41,28 +43,38 @@ enum Command {
     /// Show what becomes of a site whose parts die, in a laboratory on this machine
     #[command(after_help = demo::HELP)]
     Demo(demo::Arguments),
+    /// Print what lets a shell complete commands and options
+    #[command(after_help = pages::COMPLETIONS_HELP)]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, section 8, to a directory
+    #[command(hide = true, after_help = pages::MAN_HELP)]
+    Man {
+        /// Where to; it must exist
+        directory: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     // In the kernel that `demo` boots.
     locum_lab::kernel::first_process();
-    match Arguments::parse().command {
-        Command::Director(command) => command.execute(),
-        Command::Demo(arguments) => match demo::execute(&arguments) {
-            Ok(code) => code,
-            Err(error) => {
-                // Nobody reads it if that fails.
-                let _ = writeln!(io::stderr(), "director: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
-    }
+    let done = match Arguments::parse().command {
+        Command::Director(command) => return command.execute(),
+        Command::Demo(arguments) => demo::execute(&arguments),
+        Command::Completions { shell } => pages::completions(shell, Arguments::command()),
+        Command::Man { directory } => pages::write_manual(Arguments::command(), &directory),
+    };
+    done.unwrap_or_else(|error| {
+        // Nobody reads it if that fails.
+        let _ = writeln!(io::stderr(), "director: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -19,7 +19,9 @@ times a second. The same is done with keepalived, if that is installed.
 Examples:
   director demo
   director demo --json
-  director demo --pair --runs 1 --interval 1s";
+  director demo --pair --runs 1 --interval 1s
+
+Exit codes: 0 all went as it should, 1 something did not, or it could not be shown.";
 
 /// What `demo` is told.
 #[derive(Debug, clap::Args)]
