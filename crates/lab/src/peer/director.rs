@@ -113,14 +113,23 @@ impl Director {
         self.host.run(|| UnixStream::connect(socket)).is_ok()
     }
 
+    /// Gives it another configuration, which it does not read yet. `toml` is completed as by [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// What the file system or the kernel answers.
+    pub fn rewrite(&self, toml: &str) -> Result<(), LabError> {
+        let toml = complete(&self.host, &self.directory, toml);
+        self.host.write(&self.config(), &toml)
+    }
+
     /// Gives it another configuration and asks it to read that (SIGHUP). `toml` is completed as by [`start`](Self::start).
     ///
     /// # Errors
     ///
     /// What the file system or the kernel answers.
     pub fn reload(&self, toml: &str) -> Result<(), LabError> {
-        let toml = complete(&self.host, &self.directory, toml);
-        self.host.write(&self.config(), &toml)?;
+        self.rewrite(toml)?;
         self.child.signal(Signal::Hup)
     }
 

@@ -7,14 +7,17 @@
 )]
 
 mod check_cost;
+mod churn;
 mod cpu;
 mod failover;
 mod flood;
+mod reload_speed;
 mod router_cost;
 mod routers;
 mod scale;
 mod scripts;
 mod speed;
+mod whose;
 mod wire;
 
 use std::error::Error;
@@ -36,10 +39,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     CheckCost(check_cost::CheckCost),
+    Churn(churn::Churn),
     Cost(router_cost::RouterCost),
     Failover(failover::Failover),
     Flood(flood::FloodArguments),
     IpvsSpeed(speed::Speed),
+    ReloadSpeed(reload_speed::ReloadSpeed),
     Scale(scale::Scale),
     Scripts(scripts::Scripts),
 }
@@ -50,10 +55,14 @@ fn main() -> ExitCode {
         Verb::CheckCost(arguments) => {
             check_cost::kernel(&arguments).run(|| code(check_cost::run(&arguments)))
         }
+        Verb::Churn(arguments) => churn::kernel(&arguments).run(|| judged(churn::run(&arguments))),
         Verb::Cost(arguments) => judged(router_cost::run(&arguments)),
         Verb::Failover(arguments) => code(failover::run(&arguments)),
         Verb::Flood(arguments) => judged(flood::run(&arguments)),
         Verb::IpvsSpeed(arguments) => speed::main(&arguments),
+        Verb::ReloadSpeed(arguments) => {
+            reload_speed::kernel(&arguments).run(|| judged(reload_speed::run(&arguments)))
+        }
         Verb::Scale(arguments) => judged(scale::run(&arguments)),
         Verb::Scripts(arguments) => judged(scripts::run(&arguments)),
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use locum_ipvs::ServiceKey;
 use locum_lab::{Host, LabError};
 
 use super::Outcome;
@@ -18,7 +19,7 @@ const PORT: u16 = 80;
 /// The first address of the servers' network, which has 65,536.
 const SERVERS: Ipv4Addr = Ipv4Addr::new(10, 128, 0, 0);
 /// Servers of one service.
-pub(super) const OF_A_SERVICE: u16 = 10;
+pub(crate) const OF_A_SERVICE: u16 = 10;
 
 /// How often connections are taken off the listener's queue: each wake-up would cost the only CPU more than a packet.
 const ACCEPT_EVERY: Duration = Duration::from_millis(50);
@@ -27,15 +28,36 @@ const BACKLOG: i32 = 60_000;
 
 /// So many servers in services of ten, checked so often.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Task {
-    pub(super) servers: u16,
-    pub(super) interval: Duration,
+pub(crate) struct Task {
+    pub(crate) servers: u16,
+    pub(crate) interval: Duration,
+    /// Of the last server. That of all others is 1.
+    pub(crate) last_weight: u32,
 }
 
 impl Task {
     /// Services and servers together.
-    pub(super) fn entries(self) -> usize {
+    pub(crate) fn entries(self) -> usize {
         usize::from(self.servers) + self.services().count()
+    }
+
+    /// The service that comes last.
+    pub(crate) fn last_service(self) -> ServiceKey {
+        let port = FIRST_PORT.saturating_add(self.services().last().unwrap_or(0));
+        ServiceKey::tcp(SocketAddr::from((VIRTUAL, port)))
+    }
+
+    /// The server that comes last.
+    pub(crate) fn last_server(self) -> SocketAddr {
+        server(self.servers.saturating_sub(1))
+    }
+
+    fn weight(self, server: SocketAddr) -> u32 {
+        if server == self.last_server() {
+            self.last_weight
+        } else {
+            1
+        }
     }
 
     fn services(self) -> impl Iterator<Item = u16> {
@@ -46,14 +68,11 @@ impl Task {
     fn of(self, service: u16) -> impl Iterator<Item = SocketAddr> {
         let first = service.saturating_mul(OF_A_SERVICE);
         let end = first.saturating_add(OF_A_SERVICE).min(self.servers);
-        (first..end).map(|number| {
-            let address = SERVERS.to_bits().saturating_add(u32::from(number) + 1);
-            SocketAddr::from((Ipv4Addr::from_bits(address), PORT))
-        })
+        (first..end).map(server)
     }
 
     /// For director; without its section `[director]`.
-    pub(super) fn director(self) -> String {
+    pub(crate) fn director(self) -> String {
         let mut text = String::new();
         let interval = self.interval.as_millis();
         for service in self.services() {
@@ -66,8 +85,9 @@ impl Task {
             for server in self.of(service) {
                 let _ = writeln!(
                     text,
-                    "  {{ name = \"{}\", address = \"{server}\" }},",
-                    server.ip()
+                    "  {{ name = \"{}\", address = \"{server}\", weight = {} }},",
+                    server.ip(),
+                    self.weight(server)
                 );
             }
             text.push_str("]\n\n");
@@ -76,7 +96,7 @@ impl Task {
     }
 
     /// For keepalived.
-    pub(super) fn keepalived(self) -> String {
+    pub(crate) fn keepalived(self) -> String {
         let mut text = String::from("global_defs {\n  router_id lab\n}\n");
         let (seconds, millis) = (self.interval.as_secs(), self.interval.subsec_millis());
         for service in self.services() {
@@ -86,10 +106,10 @@ impl Task {
                 "virtual_server {VIRTUAL} {port} {{\n  delay_loop {seconds}.{millis:03}\n  lvs_sched rr\n  lvs_method NAT\n  protocol TCP"
             );
             for server in self.of(service) {
-                let (ip, port) = (server.ip(), server.port());
+                let (ip, port, weight) = (server.ip(), server.port(), self.weight(server));
                 let _ = writeln!(
                     text,
-                    "  real_server {ip} {port} {{\n    weight 1\n    TCP_CHECK {{\n    }}\n  }}"
+                    "  real_server {ip} {port} {{\n    weight {weight}\n    TCP_CHECK {{\n    }}\n  }}"
                 );
             }
             text.push_str("}\n");
@@ -98,15 +118,20 @@ impl Task {
     }
 }
 
+fn server(number: u16) -> SocketAddr {
+    let address = SERVERS.to_bits().saturating_add(u32::from(number) + 1);
+    SocketAddr::from((Ipv4Addr::from_bits(address), PORT))
+}
+
 /// A host with all the servers: every address of their network is its own, and one program listens on all of them.
-pub(super) struct Farm {
-    pub(super) host: Host,
+pub(crate) struct Farm {
+    pub(crate) host: Host,
     end: Arc<AtomicBool>,
     listener: Option<JoinHandle<()>>,
 }
 
 impl Farm {
-    pub(super) fn new() -> Outcome<Self> {
+    pub(crate) fn new() -> Outcome<Self> {
         let host = Host::new("servers")?;
         host.ip(&format!("route add local {SERVERS}/16 dev lo"))?;
         host.sysctl("net/core/somaxconn", &BACKLOG.to_string())?;
@@ -134,7 +159,7 @@ impl Farm {
     }
 
     /// A new machine that reaches the servers.
-    pub(super) fn checker(&self) -> Result<Host, LabError> {
+    pub(crate) fn checker(&self) -> Result<Host, LabError> {
         let checker = Host::new("checker")?;
         let thread = self
             .host
@@ -163,7 +188,7 @@ impl Drop for Farm {
 
 /// How many attempts to connect `host` has answered, whether they came to a connection or were ended by a reset before:
 /// whoever probes, and in whatever way, the servers count alike.
-pub(super) fn connections(host: &Host) -> Outcome<u64> {
+pub(crate) fn connections(host: &Host) -> Outcome<u64> {
     // `/proc/net` is that of the process, not of the thread.
     let text = host.read("/proc/thread-self/net/snmp".as_ref())?;
     answered(&text).ok_or_else(|| Box::<dyn Error>::from("the kernel counts no connections"))
@@ -196,16 +221,19 @@ mod tests {
         let task = Task {
             servers: 12,
             interval,
+            last_weight: 7,
         };
         assert_eq!(task.entries(), 14);
         let (director, keepalived) = (task.director(), task.keepalived());
         let last = "[[virtual_service]]\nname = \"s1\"\naddress = \"192.0.2.10:10001\"\nprotocol = \"tcp\"\n\
                     scheduler = \"rr\"\nforward = \"nat\"\ncheck = { type = \"tcp\", interval = \"1500ms\" }\nserver = [\n  \
-                    { name = \"10.128.0.11\", address = \"10.128.0.11:80\" },\n  \
-                    { name = \"10.128.0.12\", address = \"10.128.0.12:80\" },\n]\n\n";
+                    { name = \"10.128.0.11\", address = \"10.128.0.11:80\", weight = 1 },\n  \
+                    { name = \"10.128.0.12\", address = \"10.128.0.12:80\", weight = 7 },\n]\n\n";
         assert!(director.ends_with(last), "{director}");
         let last = "virtual_server 192.0.2.10 10001 {\n  delay_loop 1.500\n  lvs_sched rr\n  lvs_method NAT\n  protocol TCP\n";
         assert!(keepalived.contains(last), "{keepalived}");
         assert_eq!(keepalived.matches("TCP_CHECK").count(), 12);
+        let weights = ["weight 1\n", "weight 7\n"].map(|weight| keepalived.matches(weight).count());
+        assert_eq!(weights, [11, 1]);
     }
 }

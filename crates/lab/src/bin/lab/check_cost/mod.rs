@@ -1,8 +1,8 @@
 //! `lab check-cost`.
 
-mod farm;
+pub(crate) mod farm;
 mod report;
-mod subject;
+pub(crate) mod subject;
 
 use std::error::Error;
 use std::io;
@@ -61,7 +61,7 @@ pub(crate) struct CheckCost {
     json: bool,
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     let interval = text
         .parse::<humantime::Duration>()
         .map_err(|error| error.to_string())?;
@@ -107,6 +107,7 @@ pub(crate) fn run(arguments: &CheckCost) -> Outcome<()> {
     let task = Task {
         servers: arguments.servers,
         interval: arguments.interval,
+        last_weight: 1,
     };
     for _ in 0..arguments.rounds {
         for &subject in &arguments.of {
@@ -129,6 +130,7 @@ fn overload(arguments: &CheckCost, director: &Path, report: &mut Report) -> Outc
     let mut task = Task {
         servers: arguments.servers,
         interval: arguments.interval,
+        last_weight: 1,
     };
     let servers = u64::from(arguments.servers);
     for _ in 0..HALVINGS {

@@ -14,14 +14,17 @@ use super::Outcome;
 use super::farm::Task;
 
 /// Nobody takes longer to fill the table, beside the first round of checks.
-pub(super) const BOUND: Duration = Duration::from_secs(120);
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
 
 /// How often the table is looked at until it is full.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// keepalived's configuration.
+const KEEPALIVED: &str = "/run/keepalived.conf";
+
 /// Who checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Director,
     Keepalived,
 }
@@ -34,18 +37,18 @@ impl fmt::Display for Subject {
 
 impl Subject {
     /// Its name in the table and in JSON.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Director => "director",
             Self::Keepalived => "keepalived",
         }
     }
 
-    pub(super) fn start(self, host: &Host, director: &Path, task: Task) -> Outcome<Running> {
+    pub(crate) fn start(self, host: &Host, director: &Path, task: Task) -> Outcome<Running> {
         Ok(match self {
             Self::Director => Running::Director(Director::start(host, director, &task.director())?),
             Self::Keepalived => {
-                let configuration = Path::new("/run/keepalived.conf");
+                let configuration = Path::new(KEEPALIVED);
                 host.write(configuration, &task.keepalived())?;
                 let mut keepalived = Command::new("keepalived");
                 keepalived
@@ -62,30 +65,39 @@ impl Subject {
 
 /// One that checks.
 #[derive(Debug)]
-pub(super) enum Running {
+pub(crate) enum Running {
     Director(Director),
     Keepalived(Child),
 }
 
 /// What director counts itself.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counters {
-    pub(super) failed: u64,
-    pub(super) lagged: u64,
-    pub(super) local: u64,
-    pub(super) worst_lag_ms: u64,
+pub(crate) struct Counters {
+    pub(crate) failed: u64,
+    pub(crate) lagged: u64,
+    pub(crate) local: u64,
+    pub(crate) worst_lag_ms: u64,
 }
 
 impl Running {
-    fn child(&self) -> &Child {
+    pub(crate) fn child(&self) -> &Child {
         match self {
             Self::Director(director) => director.child(),
             Self::Keepalived(child) => child,
         }
     }
 
+    /// Gives it another configuration, which it does not read yet.
+    pub(crate) fn rewrite(&self, host: &Host, task: Task) -> Outcome<()> {
+        match self {
+            Self::Director(director) => director.rewrite(&task.director())?,
+            Self::Keepalived(_) => host.write(Path::new(KEEPALIVED), &task.keepalived())?,
+        }
+        Ok(())
+    }
+
     /// Waits until all are in the table.
-    pub(super) fn wait_full(&self, host: &Host, task: Task) -> Outcome<()> {
+    pub(crate) fn wait_full(&self, host: &Host, task: Task) -> Outcome<()> {
         let mut last = 0;
         let full = wait_until("the table to be full", BOUND + 2 * task.interval, || {
             thread::sleep(LOOK);
@@ -106,12 +118,12 @@ impl Running {
     }
 
     /// The end of its log.
-    pub(super) fn mark(&self) -> LogMark {
+    pub(crate) fn mark(&self) -> LogMark {
         self.child().log().mark()
     }
 
     /// How often it has taken a server for down since then: none is.
-    pub(super) fn downs(&self, since: LogMark) -> usize {
+    pub(crate) fn downs(&self, since: LogMark) -> usize {
         let word = match self {
             Self::Director(_) => " is down",
             Self::Keepalived(_) => "Removing service",
@@ -121,7 +133,7 @@ impl Running {
     }
 
     /// What it has counted; `None` if it tells nobody.
-    pub(super) fn counters(&self) -> Outcome<Option<Counters>> {
+    pub(crate) fn counters(&self) -> Outcome<Option<Counters>> {
         let Self::Director(director) = self else {
             return Ok(None);
         };
@@ -141,7 +153,7 @@ impl Running {
     }
 
     /// Ends it, in whatever way.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         if let Err(error) = self.child().terminate(BOUND) {
             eprintln!("it is killed: {error}");
         }
@@ -149,7 +161,7 @@ impl Running {
 }
 
 /// Services and destinations in the host's table.
-pub(super) fn entries(host: &Host) -> Outcome<usize> {
+pub(crate) fn entries(host: &Host) -> Outcome<usize> {
     let count = host.run(|| {
         let snapshot = Client::open(Limits::default())?.snapshot()?;
         let entries = snapshot.iter().map(|one| 1 + one.destinations.len()).sum();

@@ -10,10 +10,11 @@ use std::time::Duration;
 use clap::Args;
 use locum_lab::Keepalived;
 
-use self::pair::{Pair, Whose};
+use self::pair::Pair;
 use self::report::{Report, Row};
 use crate::Verdict;
 use crate::routers::Population;
+use crate::whose::Whose;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -1,16 +1,15 @@
 //! Two hosts with the same virtual routers.
 
-use std::fmt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use locum_lab::{Capture, Child, Director, Host, Keepalived, LabError, wait_until};
 
 use super::Outcome;
 use crate::cpu;
 use crate::routers::{Population, joined};
+use crate::whose::Whose;
 use crate::wire::{Seen, allowed_gap};
 
 /// The master's, and the backup's.
@@ -21,29 +20,6 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// Either program tells the neighbours again after 5 s.
 const SETTLE: Duration = Duration::from_secs(8);
-
-/// Whose routers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Whose {
-    Director,
-    Keepalived,
-}
-
-impl fmt::Display for Whose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Whose {
-    /// Its name in the table and in JSON.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Director => "director",
-            Self::Keepalived => "keepalived",
-        }
-    }
-}
 
 #[derive(Debug)]
 enum Running {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::pair::{Spent, Whose};
+use super::pair::Spent;
 use crate::routers::Population;
+use crate::whose::Whose;
 
 /// At most so many percent of keepalived's CPU are allowed.
 const ALLOWED: u64 = 50;
