@@ -235,8 +235,9 @@ impl Side {
         self.pools.replace(now, &self.site);
         self.check();
         self.daemons_due = true;
-        // At once, with what the kernel really has.
-        self.read_at = now;
+        // At once, by what was written last; and soon by what the kernel really has, which takes longer to read.
+        self.look_at = Some(now);
+        self.read_at = self.read_at.min(now + RETRY);
     }
 
     /// Has the runner check what the pools have.
