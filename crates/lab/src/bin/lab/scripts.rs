@@ -222,7 +222,9 @@ fn start_director(
     let names: Vec<_> = (0..scripts)
         .map(|number| format!("{{ script = \"s{number}\" }}"))
         .collect();
-    let mut text = population.director(PRIORITY, &format!("track = [{}]\n", names.join(", ")));
+    let routers = population.director(PRIORITY, &format!("track = [{}]\n", names.join(", ")));
+    // Keys without a header belong to the section that the laboratory puts before them, `[director]`.
+    let mut text = format!("realtime = true\n\n{routers}");
     for number in 0..scripts {
         writeln!(
             text,
