@@ -1,6 +1,7 @@
 //! The status for people.
 
 mod site;
+mod watched;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -20,9 +21,11 @@ pub(crate) fn render(status: &Status, style: Style) -> String {
         brief(Duration::from_millis(status.uptime_ms)),
         status.pid
     );
+    watched::processes(&mut out, status);
     if !status.routers.is_empty() || status.site.is_none() {
         routers(&mut out, status, style);
     }
+    watched::trackers(&mut out, status);
     if let Some(site) = &status.site {
         if !status.routers.is_empty() {
             out.push('\n');
