@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::linux::fs::MetadataExt;
 use std::process;
 use std::time::Duration;
@@ -20,6 +21,19 @@ impl Host {
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
         self.0.processes()
+    }
+
+    /// Sends `signal` to one process in the host.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Io`] if it is not there, or the kernel's answer.
+    pub fn signal(&self, pid: u32, signal: Signal) -> Result<(), LabError> {
+        if !self.0.processes().contains(&pid) {
+            let gone = io::Error::from_raw_os_error(NO_SUCH_PROCESS);
+            return Err(LabError::io("signal a process of the host")(gone));
+        }
+        child::send(pid, signal)
     }
 
     /// Sends `signal` to every process in the host.

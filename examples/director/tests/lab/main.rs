@@ -12,6 +12,7 @@ mod groups;
 mod lossless;
 mod many;
 mod opposite;
+mod processes;
 mod program;
 mod real_server;
 mod record;
