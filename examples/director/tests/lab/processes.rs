@@ -40,6 +40,13 @@ impl Pair {
             ["routers", "checker", "programs"]
                 .iter()
                 .all(|name| of_process(&first, name, "answers").is_ok_and(|answers| answers > 0))
+        })
+        .map_err(|error| {
+            format!(
+                "{error}: {:?} {}",
+                first.status(),
+                first.child().log().text()
+            )
         })?;
         Ok(Self {
             site,
