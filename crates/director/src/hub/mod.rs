@@ -45,6 +45,9 @@ const LEAVING: Duration = Duration::from_secs(15);
 /// So long it may take then; killed, it still has a moment to be heard of.
 const PATIENCE: Duration = Duration::from_secs(14);
 
+/// Why nothing is changed before it runs, and when it ends.
+const NOT_NOW: &str = "this director is starting or ending: try again when it runs";
+
 /// The state of the whole.
 struct Hub {
     name: String,
@@ -403,7 +406,7 @@ impl Hub {
             }
             (None, _) | (_, Stage::Starting | Stage::Leaving { .. } | Stage::Over(_)) => {
                 Err(Refused {
-                    error: "this director is starting or ending: try again when it runs".to_owned(),
+                    error: NOT_NOW.to_owned(),
                 })
             }
         };

@@ -125,7 +125,7 @@ impl Hub {
 
     fn reload_for(&mut self, asked_by: Vec<desk::Answer>) {
         if self.stage != Stage::Running {
-            answer(asked_by, &Err("this director is ending".to_owned()));
+            answer(asked_by, &Err(super::NOT_NOW.to_owned()));
             return;
         }
         systemd::reloading();
