@@ -87,9 +87,9 @@ async fn a_reader_that_does_not_read_is_given_up_or_forgotten() {
             Overflow::Forget => {
                 tokio::task::yield_now().await;
                 let mut heard = 0;
-                let mut byte = vec![0; 1 << 20];
+                let mut bytes = vec![0; 1 << 10];
                 while heard < 3 * (WAITING / 3 + 6) {
-                    match reader.read(&mut byte).await.unwrap() {
+                    match reader.read(&mut bytes).await.unwrap() {
                         0 => break,
                         more => heard += more,
                     }
