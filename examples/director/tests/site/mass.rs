@@ -64,13 +64,15 @@ impl Farm {
     fn flip(&mut self) -> Result {
         self.director.wait_ready(PATIENCE)?;
         self.wait_servers(2 * SERVERS)?;
-        let before = self.plans()?;
+        let half = u64::from(SERVICES * SERVERS);
+        let before = self.wait_changes(u64::from(SERVICES) + 2 * half)?;
 
         // Half of all servers.
         let [first, _] = &mut self.web;
         first.stop();
         self.wait_servers(SERVERS)?;
-        let plans = self.plans()?.saturating_sub(before);
+        let after = self.wait_changes(before.changes + half)?;
+        let plans = after.plans - before.plans;
         if plans != 1 {
             return Err(format!("a thousand failures took {plans} plans").into());
         }
@@ -120,13 +122,40 @@ impl Farm {
         })?)
     }
 
-    fn plans(&self) -> Result<u64> {
-        let status = self.director.status()?;
-        let plans = status
-            .pointer("/site/ipvs/counters/plans")
-            .and_then(serde_json::Value::as_u64);
-        plans.ok_or_else(|| "the status counts no plans".into())
+    /// Waits until director has counted so many changes of the kernel's table, which it does after the kernel has made them.
+    fn wait_changes(&self, changes: u64) -> Result<Counters> {
+        let mut counters = Counters::default();
+        wait_until(
+            &format!("{changes} changes to be counted"),
+            PATIENCE,
+            || {
+                counters = self.counters().unwrap_or_default();
+                counters.changes >= changes
+            },
+        )?;
+        Ok(counters)
     }
+
+    fn counters(&self) -> Result<Counters> {
+        let status = self.director.status()?;
+        let count = |name: &str| {
+            status
+                .pointer(&format!("/site/ipvs/counters/{name}"))
+                .and_then(serde_json::Value::as_u64)
+                .ok_or_else(|| format!("the status does not count {name}"))
+        };
+        Ok(Counters {
+            changes: count("changes")?,
+            plans: count("plans")?,
+        })
+    }
+}
+
+/// What director has done to the kernel's table.
+#[derive(Debug, Default)]
+struct Counters {
+    changes: u64,
+    plans: u64,
 }
 
 fn toml() -> String {
