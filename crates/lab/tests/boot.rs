@@ -10,13 +10,14 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::num::NonZeroUsize;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitCode, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
 use locum_lab::kernel::{Kernel, first_process};
-use locum_lab::wait_until;
+use locum_lab::{cases, wait_until};
 use nix::sys::signal::{self, SigSet};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let all: [(&str, fn()); 8] = [
+    let all: [(&str, fn()); 9] = [
         ("output_comes_out_whole", output_comes_out_whole),
         (
             "arguments_and_environment_go_in",
@@ -52,6 +53,10 @@ fn main() -> ExitCode {
         (
             "what_is_not_installed_is_named",
             what_is_not_installed_is_named,
+        ),
+        (
+            "each_case_runs_in_one_of_two_kernels",
+            each_case_runs_in_one_of_two_kernels,
         ),
         ("nothing_survives_its_starter", nothing_survives_its_starter),
         (
@@ -87,6 +92,9 @@ fn inside(part: &str) -> ExitCode {
             .program("no-such-program", "no-such-package")
             .run(|| ExitCode::SUCCESS),
         "sleep" => kernel.patience(Duration::from_secs(2)).run(sleep),
+        "shares" => kernel
+            .side_by_side(NonZeroUsize::MIN.saturating_add(1))
+            .tests(cases![first, second, third]),
         "survive" => kernel.run(sleep),
         other => {
             eprintln!("no such part: {other}");
@@ -94,6 +102,14 @@ fn inside(part: &str) -> ExitCode {
         }
     }
 }
+
+fn first() {}
+
+fn second() {
+    panic!("this one fails");
+}
+
+fn third() {}
 
 fn sleep() -> ExitCode {
     println!("asleep");
@@ -121,6 +137,22 @@ fn output_comes_out_whole() {
     assert!(said == expected, "{} bytes; {errors}", said.len());
     assert_eq!(errors, "and this apart\n");
     assert_eq!(output.status.code(), Some(7));
+}
+
+fn each_case_runs_in_one_of_two_kernels() {
+    let output = play("shares").output().unwrap();
+    let (said, errors) = texts(&output);
+    for (case, outcome) in [("first", "ok"), ("second", "FAILED"), ("third", "ok")] {
+        let result =
+            |line: &str| line.starts_with(&format!("test {case} ")) && line.ends_with(outcome);
+        assert_eq!(
+            said.lines().filter(|line| result(line)).count(),
+            1,
+            "{said}{errors}"
+        );
+    }
+    assert_eq!(said.matches("test result: ").count(), 2, "{said}{errors}");
+    assert!(!output.status.success());
 }
 
 fn arguments_and_environment_go_in() {

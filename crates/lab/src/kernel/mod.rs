@@ -67,9 +67,11 @@ mod interrupt;
 mod job;
 mod native;
 mod programs;
+mod shares;
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,6 +80,7 @@ use thiserror::Error;
 pub use self::guest::first_process;
 pub use self::harness::Case;
 use self::programs::Program;
+use self::shares::Share;
 
 /// Tells the program that it is where IPVS is.
 const INSIDE: &str = "LOCUM_KERNEL_INSIDE";
@@ -156,6 +159,7 @@ pub struct Kernel {
     modules: Vec<String>,
     patience: Duration,
     programs: Vec<Program>,
+    side_by_side: NonZeroUsize,
 }
 
 impl Default for Kernel {
@@ -178,6 +182,7 @@ impl Kernel {
             modules: ["ipv6", "ip_vs"].map(str::to_owned).into(),
             patience: Duration::from_secs(240),
             programs: Vec::new(),
+            side_by_side: NonZeroUsize::MIN,
         }
     }
 
@@ -224,6 +229,15 @@ impl Kernel {
         self
     }
 
+    /// Shares the cases of [`tests`](Self::tests) out among so many kernels where kernels are booted, unless some are
+    /// asked for by name. They run at the same time, as far as this machine has processors; what is written of the second
+    /// comes out after the first.
+    #[must_use]
+    pub const fn side_by_side(mut self, kernels: NonZeroUsize) -> Self {
+        self.side_by_side = kernels;
+        self
+    }
+
     /// Runs the cases where IPVS is, and reports as libtest does. The arguments are libtest's.
     #[must_use]
     pub fn tests(&self, cases: &[Case]) -> ExitCode {
@@ -232,7 +246,20 @@ impl Kernel {
         if arguments.list {
             return harness::run(&arguments, cases);
         }
+        if let Some(share) = Share::own() {
+            let cases = share.pick(cases);
+            return self.run(|| harness::run(&arguments, &cases));
+        }
+        let kernels = shares::count(self.side_by_side);
+        if arguments.filter.is_none() && kernels > NonZeroUsize::MIN && self.must_boot() {
+            return shares::run(kernels).unwrap_or_else(|error| fail(&error));
+        }
         self.run(|| harness::run(&arguments, cases))
+    }
+
+    fn must_boot(&self) -> bool {
+        let inside = env::var_os(INSIDE).is_some();
+        !inside && (self.choice == Choice::Booted || !native::has_ipvs())
     }
 
     /// Runs `inside` where IPVS is: in this process, or in one that has the same arguments and comes to this same call in
@@ -243,12 +270,12 @@ impl Kernel {
     pub fn run(&self, inside: impl FnOnce() -> ExitCode) -> ExitCode {
         let outcome = if env::var_os(INSIDE).is_some() {
             Ok(inside())
-        } else if self.choice == Choice::RunningIfItCan && native::has_ipvs() {
+        } else if self.must_boot() {
+            boot::run(self)
+        } else {
             programs::require(&self.programs)
                 .and_then(|()| native::enter())
                 .map(|()| inside())
-        } else {
-            boot::run(self)
         };
         outcome.unwrap_or_else(|error| fail(&error))
     }
