@@ -1,5 +1,10 @@
 //! `director demo`, from the first process of its kernel to the last line.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "what is not in a JSON document is null"
+)]
+
 use std::error::Error;
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -18,8 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// "At most a few": an answer that was on its way is no scandal.
 const FEW: u64 = 5;
 
+/// Both at the same time: each waits most of the time for what takes its time on any machine.
 #[test]
-fn the_site_lives_through_all_that_happens_to_it() -> Result {
+fn the_site_lives_through_all_that_happens_to_it_and_shows_it() {
+    thread::scope(|scope| {
+        for part in [measures, shows] {
+            scope.spawn(move || part().unwrap());
+        }
+    });
+}
+
+fn measures() -> Result {
     let outcome: Value = serde_json::from_str(&demo(&["--json"])?)?;
     assert_eq!(outcome["schema"], 1, "{outcome:#}");
 
@@ -50,8 +64,8 @@ fn the_site_lives_through_all_that_happens_to_it() -> Result {
     Ok(())
 }
 
-#[test]
-fn what_is_piped_is_a_line_per_event_and_a_table() -> Result {
+/// What is piped is a line for each event, and a table.
+fn shows() -> Result {
     let text = demo(&[])?;
     assert!(!text.contains('\x1b'), "{text:?}");
     for event in Event::ALL {
