@@ -295,10 +295,23 @@ impl Hub {
                     self.feed(Input::Lost(party));
                     self.begin_without(party);
                 }
-                if side == Side::Routers && again_after.is_none() {
-                    self.fail(RunError::Died);
+                if side == Side::Routers {
+                    self.without_routers(again_after);
                 }
             }
+        }
+    }
+
+    /// A successor that begins at once may adopt what its predecessor was master of; before any other, the leases end.
+    fn without_routers(&mut self, again_after: Option<Duration>) {
+        if again_after == Some(Duration::ZERO) {
+            return;
+        }
+        self.states.clear();
+        self.tell_masters();
+        systemd::status("no virtual router runs");
+        if again_after.is_none() {
+            self.fail(RunError::Died);
         }
     }
 

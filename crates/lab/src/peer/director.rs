@@ -88,6 +88,62 @@ impl Director {
         })
     }
 
+    /// A number that its status tells of one of its processes, such as `pid` of `routers`; `None`: it tells none now.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub fn of_process(&self, name: &str, field: &str) -> Result<Option<u64>, LabError> {
+        let status = self.status()?;
+        let processes = status.get("processes").and_then(|all| all.as_array());
+        let process = processes
+            .into_iter()
+            .flatten()
+            .find(|process| process.get("name").is_some_and(|is| is == name));
+        Ok(process.and_then(|process| process.get(field)?.as_u64()))
+    }
+
+    /// Waits until one of its processes has been started again so often, and has answered since.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Timeout`] with its log.
+    pub fn wait_restarts(
+        &self,
+        name: &str,
+        restarts: u64,
+        bound: Duration,
+    ) -> Result<(), LabError> {
+        let number = |field| self.of_process(name, field).ok().flatten();
+        let mut first_answers = None;
+        wait_until("a process to be started again", bound, || {
+            if number("restarts") != Some(restarts) || number("pid").is_none() {
+                return false;
+            }
+            let answers = number("answers");
+            answers > *first_answers.get_or_insert(answers)
+        })
+        .map_err(|_| LabError::Timeout {
+            awaited: format!(
+                "the {name} process to be started again; the log:\n{}",
+                self.child.log().text()
+            ),
+            bound,
+        })
+    }
+
+    /// Sends a signal to one of its processes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::signal`], also if it does not run.
+    pub fn signal_process(&self, name: &str, signal: Signal) -> Result<(), LabError> {
+        let pid = self.of_process(name, "pid")?;
+        // No process has the number 0, which the host refuses.
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+        self.host.signal(pid, signal)
+    }
+
     /// Waits until it answers on its control socket.
     ///
     /// # Errors

@@ -37,9 +37,11 @@ impl Pair {
         let prober = site.probe(&router)?;
         site.wait_answer(&prober, 1)?;
         wait_until("the processes to answer", PATIENCE, || {
-            ["routers", "checker", "programs"]
-                .iter()
-                .all(|name| of_process(&first, name, "answers").is_ok_and(|answers| answers > 0))
+            ["routers", "checker", "programs"].iter().all(|name| {
+                first
+                    .of_process(name, "answers")
+                    .is_ok_and(|answers| answers > Some(0))
+            })
         })
         .map_err(|error| {
             format!(
@@ -55,25 +57,6 @@ impl Pair {
             first,
             second,
         })
-    }
-
-    /// Sends a signal to a process of the better director.
-    fn signal(&self, name: &str, signal: Signal) -> Result {
-        let pid = u32::try_from(of_process(&self.first, name, "pid")?)?;
-        Ok(self.site.host(1)?.signal(pid, signal)?)
-    }
-
-    /// Waits until a process of the better director runs for the second time, and answers.
-    fn is_restarted(&self, name: &str) -> Result {
-        let awaited = format!("the {name} process to be restarted");
-        let answers = of_process(&self.first, name, "answers")?;
-        wait_until(&awaited, PATIENCE, || {
-            of_process(&self.first, name, "restarts").is_ok_and(|restarts| restarts == 1)
-                && of_process(&self.first, name, "pid").is_ok()
-                && of_process(&self.first, name, "answers").is_ok_and(|now| now > answers + 3)
-        })
-        .map_err(|error| format!("{error}: {}", self.first.child().log().text()))?;
-        Ok(())
     }
 
     /// Waits until router `number` alone has the address, and fails if there were two owners for longer than the lease.
@@ -144,18 +127,6 @@ fn start(host: &Host, toml: &str) -> Result<Director> {
     Ok(director)
 }
 
-/// A number that the status tells of a process.
-fn of_process(director: &Director, name: &str, field: &str) -> Result<u64> {
-    let status = director.status()?;
-    let processes = status.pointer("/processes").and_then(|all| all.as_array());
-    processes
-        .into_iter()
-        .flatten()
-        .find(|process| process.get("name").is_some_and(|is| is == name))
-        .and_then(|process| process.get(field)?.as_u64())
-        .ok_or_else(|| format!("no {field} of the {name} process in {status}").into())
-}
-
 /// A count that the status tells of the first virtual router.
 fn count(director: &Director, name: &str) -> Result<u64> {
     let status = director.status()?;
@@ -181,21 +152,20 @@ fn a_killed_routers_process_is_replaced_and_nothing_is_lost() -> Result {
     let pair = Pair::start()?;
     let before = count(&pair.second, "became_master")?;
     let from = pair.prober.elapsed();
-    pair.signal("routers", Signal::Kill)?;
-    pair.is_restarted("routers")?;
+    pair.first.signal_process("routers", Signal::Kill)?;
+    pair.first.wait_restarts("routers", 1, PATIENCE)?;
     pair.settles_on(1)?;
     pair.nothing_was_lost_since(from);
     assert_eq!(count(&pair.second, "became_master")?, before);
-    assert_eq!(of_process(&pair.first, "routers", "restarts")?, 1);
     Ok(())
 }
 
 #[test]
 fn a_routers_process_that_hangs_is_killed_and_replaced() -> Result {
     let pair = Pair::start()?;
-    pair.signal("routers", Signal::Stop)?;
-    pair.is_restarted("routers")?;
-    assert_eq!(of_process(&pair.first, "routers", "kills")?, 1);
+    pair.first.signal_process("routers", Signal::Stop)?;
+    pair.first.wait_restarts("routers", 1, PATIENCE)?;
+    assert_eq!(pair.first.of_process("routers", "kills")?, Some(1));
     pair.settles_on(1)
 }
 
@@ -205,13 +175,13 @@ fn the_other_processes_die_and_the_address_stays() -> Result {
     let before = count(&pair.second, "became_master")?;
     let from = pair.prober.elapsed();
     for name in ["checker", "programs"] {
-        pair.signal(name, Signal::Kill)?;
-        pair.is_restarted(name)?;
+        pair.first.signal_process(name, Signal::Kill)?;
+        pair.first.wait_restarts(name, 1, PATIENCE)?;
     }
     pair.settles_on(1)?;
     pair.nothing_was_lost_since(from);
     assert_eq!(count(&pair.second, "became_master")?, before);
-    assert_eq!(of_process(&pair.first, "routers", "restarts")?, 0);
+    assert_eq!(pair.first.of_process("routers", "restarts")?, Some(0));
     Ok(())
 }
 

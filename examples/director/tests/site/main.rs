@@ -8,6 +8,7 @@ mod bench;
 mod connections;
 mod dual;
 mod mass;
+mod processes;
 mod story;
 mod table;
 
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         table::a_reload_changes_servers_and_a_bad_file_nothing,
         table::an_emptied_table_is_filled_again,
         table::a_stop_leaves_nothing_and_a_crash_everything,
+        processes::a_killed_checker_changes_no_pool,
+        processes::a_routers_process_that_stays_away_is_no_master,
         mass::a_thousand_servers_that_flip_are_one_plan,
     ])
 }
