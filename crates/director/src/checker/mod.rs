@@ -13,16 +13,11 @@ mod roles;
 mod side;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
-use std::thread;
-
-use tokio::sync::mpsc;
 
 pub(crate) use self::message::{Notice, Order};
 pub(crate) use self::record::Record;
 pub(crate) use self::side::run;
-use crate::process::Link;
 
 /// What the checker side is told before anything else.
 #[derive(Debug, Clone)]
@@ -43,14 +38,4 @@ impl Options {
             self.state_directory.clone().into(),
         ]
     }
-}
-
-/// Starts it on threads of this process.
-pub(crate) fn start(options: Options) -> io::Result<Link<Order, Notice>> {
-    let (orders, queue) = mpsc::unbounded_channel();
-    let (teller, notices) = mpsc::unbounded_channel();
-    thread::Builder::new()
-        .name("checks".to_owned())
-        .spawn(move || run(options, queue, teller))?;
-    Ok(Link { orders, notices })
 }

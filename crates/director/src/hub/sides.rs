@@ -78,12 +78,15 @@ impl Sides {
         } = plan;
         let (checker, routers, programs, beats) = match mode {
             Mode::SingleProcess => (
-                Supervised::thread(Side::Checker, checker::start(checker)?),
-                Supervised::thread(Side::Routers, routers::start(routers)?),
-                Supervised::thread(
-                    Side::Programs,
-                    programs::start(programs::Options::default())?,
-                ),
+                Supervised::thread(Side::Checker, move |orders, notices| {
+                    checker::run(checker, orders, notices);
+                })?,
+                Supervised::thread(Side::Routers, move |orders, notices| {
+                    routers::run(routers, orders, notices);
+                })?,
+                Supervised::thread(Side::Programs, |orders, notices| {
+                    programs::run(programs::Options::default(), orders, notices);
+                })?,
                 None,
             ),
             Mode::Processes { log } => {

@@ -10,7 +10,10 @@ mod spawn;
 mod supervise;
 mod watch;
 
-use tokio::sync::mpsc;
+use std::io;
+use std::thread;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 pub(crate) use self::beats::{BeatTable, Beats};
 pub(crate) use self::side::{Side, ToParent, ToSide};
@@ -21,6 +24,21 @@ pub(crate) use self::watch::{Limits, Loss};
 /// One side, wherever it runs: dropped, it ends as if its parent had died.
 #[derive(Debug)]
 pub(crate) struct Link<O, N> {
-    pub(crate) orders: mpsc::UnboundedSender<O>,
-    pub(crate) notices: mpsc::UnboundedReceiver<N>,
+    pub(crate) orders: UnboundedSender<O>,
+    pub(crate) notices: UnboundedReceiver<N>,
+}
+
+impl<O: Send + 'static, N: Send + 'static> Link<O, N> {
+    /// Starts a side on a thread of this process, which is in the caller's network namespace.
+    pub(crate) fn thread(
+        side: Side,
+        run: impl FnOnce(UnboundedReceiver<O>, UnboundedSender<N>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (orders, queue) = mpsc::unbounded_channel();
+        let (teller, notices) = mpsc::unbounded_channel();
+        thread::Builder::new()
+            .name(side.name().to_owned())
+            .spawn(move || run(queue, teller))?;
+        Ok(Self { orders, notices })
+    }
 }

@@ -3,6 +3,7 @@
 mod babysit;
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -109,12 +110,13 @@ impl<O, N> fmt::Debug for Supervised<O, N> {
 
 impl<O: ToSide, N: ToParent> Supervised<O, N> {
     /// A side that runs as a thread: it is not started again.
-    pub(crate) fn thread(side: Side, link: Link<O, N>) -> Self {
-        let told = Told::Nothing;
-        Self {
-            side,
-            way: Way::Thread { link, told },
-        }
+    pub(crate) fn thread(
+        side: Side,
+        run: impl FnOnce(mpsc::UnboundedReceiver<O>, mpsc::UnboundedSender<N>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (link, told) = (Link::thread(side, run)?, Told::Nothing);
+        let way = Way::Thread { link, told };
+        Ok(Self { side, way })
     }
 
     /// A side that runs as a process, from now on, minded by a task of the caller's runtime.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 pub(crate) use self::message::{Job, Notice, Order, Outcome, RunAs};
 use self::remote::Remote;
-pub(crate) use self::side::{Options, run, start};
+pub(crate) use self::side::{Options, run};
 use crate::process::Link;
 use crate::words::chain;
 

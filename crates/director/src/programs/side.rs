@@ -1,14 +1,10 @@
 //! The side that starts programs.
 
-use std::io;
-use std::thread;
-
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::error;
 
 use super::{Notice, Order, Programs};
-use crate::process::Link;
 
 /// What the side is told at the start.
 #[derive(Debug, Clone, Copy)]
@@ -21,16 +17,6 @@ impl Default for Options {
     fn default() -> Self {
         Self { at_a_time: 16 }
     }
-}
-
-/// Starts the side on a thread of its own.
-pub(crate) fn start(options: Options) -> io::Result<Link<Order, Notice>> {
-    let (orders, queue) = mpsc::unbounded_channel();
-    let (heard, notices) = mpsc::unbounded_channel();
-    thread::Builder::new()
-        .name("programs".to_owned())
-        .spawn(move || run(options, queue, heard))?;
-    Ok(Link { orders, notices })
 }
 
 /// Runs the side to its end, on this thread: until it is told to stop, or nobody is left who could.
@@ -90,6 +76,12 @@ mod tests {
 
     use super::super::{Job, Outcome};
     use super::*;
+    use crate::process::{Link, Side};
+
+    fn start() -> Link<Order, Notice> {
+        let start = |orders, notices| run(Options::default(), orders, notices);
+        Link::thread(Side::Programs, start).unwrap()
+    }
 
     fn program(directory: &Path, text: &str) -> PathBuf {
         let path = directory.join("program");
@@ -111,7 +103,7 @@ mod tests {
     async fn programs_are_run_over_messages() {
         let directory = tempfile::tempdir().unwrap();
         let path = program(directory.path(), "exit $1");
-        let programs = Programs::remote(start(Options::default()).unwrap());
+        let programs = Programs::remote(start());
         let missing = job(&directory.path().join("missing"), &[]);
         let (three, zero) = (job(&path, &["3"]), job(&path, &["0"]));
         let outcomes = tokio::join!(
@@ -137,7 +129,7 @@ mod tests {
             let Link {
                 orders,
                 mut notices,
-            } = start(Options::default()).unwrap();
+            } = start();
             let run = Order::Run {
                 number: 1,
                 job: job(&path, &[]),

@@ -10,15 +10,11 @@ mod side;
 mod steps;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
-use std::thread;
-
-use tokio::sync::mpsc;
 
 pub(crate) use self::message::{Adopt, Notice, Order, RoutersReport};
 pub(crate) use self::side::run;
-use crate::process::{Beats, Link};
+use crate::process::Beats;
 
 /// What the side of the virtual routers is told before anything else.
 #[derive(Debug, Clone)]
@@ -43,14 +39,4 @@ impl Options {
         }
         arguments
     }
-}
-
-/// Starts it on a thread of this process. It stays in the caller's network namespace.
-pub(crate) fn start(options: Options) -> io::Result<Link<Order, Notice>> {
-    let (orders, queue) = mpsc::unbounded_channel();
-    let (teller, notices) = mpsc::unbounded_channel();
-    thread::Builder::new()
-        .name("routers".to_owned())
-        .spawn(move || run(options, queue, teller))?;
-    Ok(Link { orders, notices })
 }
