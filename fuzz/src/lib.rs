@@ -9,7 +9,9 @@ mod election;
 mod ipvs_reply;
 mod neighbours;
 mod wire_decode;
+mod wire_header;
 mod wire_round_trip;
+mod wire_trailer;
 
 #[cfg(feature = "slow")]
 pub use self::configuration::configuration;
@@ -18,7 +20,9 @@ pub use self::election::election;
 pub use self::ipvs_reply::ipvs_reply;
 pub use self::neighbours::neighbours;
 pub use self::wire_decode::wire_decode;
+pub use self::wire_header::wire_header;
 pub use self::wire_round_trip::wire_round_trip;
+pub use self::wire_trailer::wire_trailer;
 
 /// A target by its name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -32,5 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("ipvs_reply", ipvs_reply),
     ("neighbours", neighbours),
     ("wire_decode", wire_decode),
+    ("wire_header", wire_header),
     ("wire_round_trip", wire_round_trip),
+    ("wire_trailer", wire_trailer),
 ];

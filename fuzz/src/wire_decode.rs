@@ -27,7 +27,7 @@ pub fn wire_decode(bytes: &[u8]) {
     }
 }
 
-fn packet(bytes: &[u8]) -> Option<(PseudoHeader, &[u8])> {
+pub(crate) fn packet(bytes: &[u8]) -> Option<(PseudoHeader, &[u8])> {
     let (family, rest) = bytes.split_first()?;
     if family & 1 == 0 {
         let (source, rest) = rest.split_first_chunk::<4>()?;

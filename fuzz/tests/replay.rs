@@ -69,8 +69,18 @@ fn wire_decode() {
 }
 
 #[test]
+fn wire_header() {
+    replay("wire_header");
+}
+
+#[test]
 fn wire_round_trip() {
     replay("wire_round_trip");
+}
+
+#[test]
+fn wire_trailer() {
+    replay("wire_trailer");
 }
 
 #[cfg(feature = "slow")]

@@ -26,13 +26,15 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
 /// Each is a program in `fuzz/fuzz_targets`.
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 8] = [
     "configuration",
     "election",
     "ipvs_reply",
     "neighbours",
     "wire_decode",
+    "wire_header",
     "wire_round_trip",
+    "wire_trailer",
 ];
 
 /// The targets that CI only replays, those of the feature `slow`: what is behind them takes longer to build than there
