@@ -186,6 +186,46 @@ fn the_other_processes_die_and_the_address_stays() -> Result {
 }
 
 #[test]
+fn the_other_processes_hang_and_are_replaced_and_the_address_stays() -> Result {
+    let pair = Pair::start()?;
+    let before = count(&pair.second, "became_master")?;
+    let from = pair.prober.elapsed();
+    for name in ["checker", "programs"] {
+        pair.first.signal_process(name, Signal::Stop)?;
+        pair.first.wait_restarts(name, 1, PATIENCE)?;
+        assert_eq!(pair.first.of_process(name, "kills")?, Some(1));
+    }
+    pair.settles_on(1)?;
+    pair.nothing_was_lost_since(from);
+    assert_eq!(count(&pair.second, "became_master")?, before);
+    Ok(())
+}
+
+/// The processes of a parent that hangs do what they did, and it does not blame them for its own pause.
+#[test]
+fn a_parent_that_hangs_and_wakes_changes_nothing() -> Result {
+    let pair = Pair::start()?;
+    let before = count(&pair.second, "became_master")?;
+    let from = pair.prober.elapsed();
+    pair.first.child().signal(Signal::Stop)?;
+    let enough = (pair.router.lease() + pair.router.master_down()) * 2;
+    let changed = wait_until("another owner", enough, || {
+        pair.site
+            .host(1)
+            .is_ok_and(|host| pair.site.owners_of(pair.router.vip()) != [host.name()])
+    });
+    pair.first.child().signal(Signal::Cont)?;
+    assert!(changed.is_err(), "the address has another owner");
+    pair.settles_on(1)?;
+    pair.nothing_was_lost_since(from);
+    assert_eq!(count(&pair.second, "became_master")?, before);
+    for name in ["routers", "checker", "programs"] {
+        assert_eq!(pair.first.of_process(name, "restarts")?, Some(0), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_killed_parent_is_a_planned_move() -> Result {
     let pair = Pair::start()?;
     let from = pair.prober.elapsed();
