@@ -19,7 +19,7 @@ use super::message::{Notice, Order};
 use super::record::Record;
 use super::{Options, changes, notice, probes, roles};
 use crate::clock;
-use crate::config::Source;
+use crate::config::{Memory, Source};
 use crate::overrides::ServerOverride;
 use crate::pool::{Input, Pools};
 use crate::site::{OnStop, Site};
@@ -87,8 +87,9 @@ struct Side {
     /// Opened when there is something to keep: machines without services need no IPVS.
     kernel: Option<Worker<Keeper<Connection>>>,
     state_directory: PathBuf,
-    /// The configuration that may be taken next, by its number.
-    prepared: Option<(u64, Site)>,
+    prepared: Option<Prepared>,
+    /// What the next configuration need not be read again for.
+    memory: Memory,
     ledger: Ledger,
     masters: BTreeMap<String, bool>,
     /// What the operator wants otherwise than the configuration says.
@@ -106,6 +107,14 @@ struct Side {
     daemons_due: bool,
     /// Virtual routers wait at most until then; `None`: they do not wait any more.
     waiting_until: Option<Instant>,
+}
+
+/// A configuration that may be taken next.
+struct Prepared {
+    number: u64,
+    site: Site,
+    memory: Memory,
+    changes: Vec<String>,
 }
 
 /// Has every server been checked once?
@@ -133,6 +142,7 @@ impl Side {
             kernel: None,
             state_directory,
             prepared: None,
+            memory: Memory::default(),
             ledger: Ledger::default(),
             masters: BTreeMap::new(),
             wishes: Vec::new(),
@@ -148,7 +158,7 @@ impl Side {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::Abort(number) => {
-                self.prepared.take_if(|(prepared, _)| *prepared == number);
+                self.prepared.take_if(|prepared| prepared.number == number);
             }
             Order::Commit(number) => self.commit(number).await,
             Order::Hello(number) => self.say(Notice::Hello(number)),
@@ -170,18 +180,30 @@ impl Side {
     }
 
     fn prepare(&mut self, number: u64, source: &Source) -> Result<Vec<String>, String> {
-        let config = source.load().map_err(|error| error.to_string())?;
-        let words = changes::words(&self.site, &config.site);
-        self.prepared = Some((number, config.site));
-        Ok(words)
+        let config = source.load_after(&self.memory);
+        let config = config.map_err(|error| error.to_string())?;
+        let changes = changes::words(&self.site, &config.site);
+        self.prepared = Some(Prepared {
+            number,
+            site: config.site,
+            memory: config.memory,
+            changes: changes.clone(),
+        });
+        Ok(changes)
     }
 
     async fn commit(&mut self, number: u64) {
-        let Some((_, site)) = self.prepared.take_if(|(prepared, _)| *prepared == number) else {
+        let Some(prepared) = self.prepared.take_if(|prepared| prepared.number == number) else {
             error!("a change was to be carried out that is not prepared");
             return;
         };
-        let changes = changes::words(&self.site, &site);
+        let Prepared {
+            site,
+            memory,
+            changes,
+            ..
+        } = prepared;
+        self.memory = memory;
         match self.kernel {
             Some(_) => self.replace(site),
             None => self.begin(site).await,

@@ -11,7 +11,7 @@ use super::sides::Started;
 use super::{Hub, RunError, Stage, desk, systemd};
 use crate::checker;
 use crate::clock;
-use crate::config::{Config, ReadError, Source};
+use crate::config::{Config, Memory, ReadError, Source};
 use crate::control::{Done, Refused};
 use crate::events::What;
 use crate::routers;
@@ -95,9 +95,9 @@ impl Hub {
     /// Tells a side that knows nothing the configuration in force.
     fn supply_as(&mut self, party: Party, number: u64, adopt: Vec<routers::Adopt>) {
         let Some(kept) = &self.kept else { return };
-        let source = kept.source.clone();
         match party {
             Party::Checker => {
+                let source = kept.source.clone();
                 self.sides
                     .checker(checker::Order::Prepare { number, source });
                 // Before the commit, so that nobody gets a connection whom the operator has taken out.
@@ -106,6 +106,7 @@ impl Hub {
                 self.sides.checker(checker::Order::Commit(number));
             }
             Party::Routers => {
+                let source = kept.of_routers.clone();
                 self.generation = number;
                 self.sides
                     .routers(routers::Order::Prepare { number, source });
@@ -142,8 +143,9 @@ impl Hub {
             }
         }
         let source = Source::open(&self.path).map_err(|error| chain(&error))?;
+        let before = self.kept.as_ref().map(|kept| &kept.memory);
         let config = source
-            .load()
+            .load_after(before.unwrap_or(&Memory::default()))
             .map_err(|error| ReadError::from(error).to_string())?;
         if !config.warnings.is_empty() {
             warn!("{}", config.warnings);
@@ -160,7 +162,7 @@ impl Hub {
         });
         self.sides.routers(routers::Order::Prepare {
             number,
-            source: new.source.clone(),
+            source: new.of_routers.clone(),
         });
         self.attempt = Some(Attempt {
             number,

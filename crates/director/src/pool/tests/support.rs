@@ -112,7 +112,7 @@ pub(super) fn site(services: impl IntoIterator<Item = VirtualService>) -> Site {
             mass_failure: None,
             ..IpvsSettings::default()
         },
-        services: services.into_iter().collect(),
+        services: services.into_iter().map(Arc::new).collect(),
     }
 }
 
