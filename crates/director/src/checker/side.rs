@@ -21,7 +21,7 @@ use super::{Options, changes, notice, probes, roles};
 use crate::clock;
 use crate::config::{Memory, Source};
 use crate::overrides::ServerOverride;
-use crate::pool::{Input, Pools};
+use crate::pool::{Checks, Input, Pools};
 use crate::site::{OnStop, Site};
 use crate::words::chain;
 
@@ -254,8 +254,10 @@ impl Side {
     fn replace(&mut self, site: Site) {
         let now = clock::now();
         self.site = site;
-        self.pools.replace(now, &self.site);
-        self.check();
+        let checks = self.pools.replace(now, &self.site);
+        if checks == Checks::Others || probes::have_files(&self.pools) {
+            self.check();
+        }
         self.daemons_due = true;
         // At once, by what was written last; and soon by what the kernel really has, which takes longer to read.
         self.look_at = Some(now);
