@@ -19,7 +19,7 @@ use super::message::{Notice, Order};
 use super::record::Record;
 use super::{Options, changes, notice, probes, roles};
 use crate::clock;
-use crate::config::{Memory, Source};
+use crate::config::{Draft, Memory, Source};
 use crate::overrides::ServerOverride;
 use crate::pool::{Checks, Input, Pools};
 use crate::site::{OnStop, Site};
@@ -88,7 +88,9 @@ struct Side {
     kernel: Option<Worker<Keeper<Connection>>>,
     state_directory: PathBuf,
     prepared: Option<Prepared>,
-    /// What the next configuration need not be read again for.
+    /// The text of the configuration in force, with its number.
+    taken: Option<(u64, Source)>,
+    /// What the next one need not be read again for.
     memory: Memory,
     ledger: Ledger,
     masters: BTreeMap<String, bool>,
@@ -112,6 +114,7 @@ struct Side {
 /// A configuration that may be taken next.
 struct Prepared {
     number: u64,
+    source: Source,
     site: Site,
     memory: Memory,
     changes: Vec<String>,
@@ -142,6 +145,7 @@ impl Side {
             kernel: None,
             state_directory,
             prepared: None,
+            taken: None,
             memory: Memory::default(),
             ledger: Ledger::default(),
             masters: BTreeMap::new(),
@@ -164,8 +168,8 @@ impl Side {
             Order::Hello(number) => self.say(Notice::Hello(number)),
             Order::Masters(masters) => self.follow(masters),
             Order::Override(wishes) => self.change(wishes),
-            Order::Prepare { number, source } => {
-                let result = self.prepare(number, &source);
+            Order::Prepare { number, draft } => {
+                let result = self.prepare(number, draft);
                 self.say(Notice::Prepared { number, result });
             }
             Order::Report(number) => self.report(number).await,
@@ -179,12 +183,15 @@ impl Side {
         let _ = self.notices.send(notice);
     }
 
-    fn prepare(&mut self, number: u64, source: &Source) -> Result<Vec<String>, String> {
+    fn prepare(&mut self, number: u64, draft: Draft) -> Result<Vec<String>, String> {
+        let source = draft.complete(self.taken.as_ref());
+        let source = source.map_err(|error| error.to_string())?;
         let config = source.load_after(&self.memory);
         let config = config.map_err(|error| error.to_string())?;
         let changes = changes::words(&self.site, &config.site);
         self.prepared = Some(Prepared {
             number,
+            source,
             site: config.site,
             memory: config.memory,
             changes: changes.clone(),
@@ -198,11 +205,13 @@ impl Side {
             return;
         };
         let Prepared {
+            source,
             site,
             memory,
             changes,
             ..
         } = prepared;
+        self.taken = Some((number, source));
         self.memory = memory;
         match self.kernel {
             Some(_) => self.replace(site),

@@ -17,6 +17,7 @@ mod crosscheck;
 mod diagnostic;
 mod director;
 mod document;
+mod draft;
 mod endpoint;
 mod forward;
 mod ipvs;
@@ -57,6 +58,7 @@ use crate::site::Site;
 
 use self::secret::SecretFile;
 
+pub(crate) use self::draft::Draft;
 pub(crate) use self::memory::Memory;
 pub(crate) use self::source::Part;
 pub(crate) use self::suggest::closest;
