@@ -88,6 +88,13 @@ struct Place {
     probe: usize,
 }
 
+/// Whether [`Pools::checks`] are what they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    Others,
+    Same,
+}
+
 impl Pools {
     /// The pools at the start. `inherited` is the kernel's table as an earlier run may have left it.
     pub(crate) fn new(now: Instant, site: &Site, inherited: &Snapshot) -> Self {
@@ -112,9 +119,9 @@ impl Pools {
 
     /// Takes another configuration. What has the same name and address keeps what is known of it; a service that has
     /// only got another name is found by its address. A check that is as it was keeps its number.
-    pub(crate) fn replace(&mut self, now: Instant, site: &Site) {
+    pub(crate) fn replace(&mut self, now: Instant, site: &Site) -> Checks {
         self.expire(now);
-        self.reload(now, site);
+        self.reload(now, site)
     }
 
     /// Every check, with what is believed of its server until it has a result.

@@ -16,7 +16,7 @@ pub struct Site {
     /// How the kernel's table is kept.
     pub ipvs: IpvsSettings,
     /// The virtual services, in the order of the file.
-    pub services: Vec<VirtualService>,
+    pub services: Vec<Arc<VirtualService>>,
 }
 
 /// How the kernel's table is kept.

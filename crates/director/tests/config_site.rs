@@ -57,7 +57,7 @@ fn everything() -> Config {
 fn service(config: &Config, name: &str) -> VirtualService {
     let mut services = config.site.services.iter();
     let found = services.find(|service| service.name == name);
-    found.expect("a service").clone()
+    VirtualService::clone(found.expect("a service"))
 }
 
 fn socket(text: &str) -> SocketAddr {

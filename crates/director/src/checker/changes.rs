@@ -1,6 +1,7 @@
 //! What another configuration changes of the virtual services, in words. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::site::{Site, VirtualService};
 
@@ -20,7 +21,7 @@ pub(super) fn words(old: &Site, new: &Site) -> Vec<String> {
     gone.chain(other).chain(settings).collect()
 }
 
-fn by_name(site: &Site) -> BTreeMap<&str, &VirtualService> {
+fn by_name(site: &Site) -> BTreeMap<&str, &Arc<VirtualService>> {
     let services = site.services.iter();
     services
         .map(|service| (service.name.as_str(), service))

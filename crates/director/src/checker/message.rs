@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Source;
+use crate::config::Draft;
 use crate::events::What;
 use crate::overrides::ServerOverride;
 use crate::status::SiteReport;
@@ -23,7 +23,7 @@ pub(crate) enum Order {
     /// This is all that the operator wants otherwise than the configuration says.
     Override(Vec<ServerOverride>),
     /// Find out whether this configuration can be taken, and be ready to. Answered by [`Notice::Prepared`].
-    Prepare { number: u64, source: Source },
+    Prepare { number: u64, draft: Draft },
     /// Answer with [`Notice::Report`] of this number.
     Report(u64),
     /// Stop the synchronisation daemons, deal with the table as configured, and end.

@@ -66,6 +66,16 @@ pub(super) fn subscriptions(pools: &Pools) -> Result<Vec<Subscription>, BuildErr
     Ok(subscriptions)
 }
 
+/// Whether a check is made of files, which may be others than when it was made.
+pub(super) fn have_files(pools: &Pools) -> bool {
+    pools.checks().any(|(_, check, _)| match &*check.kind {
+        CheckKind::Dns(_) | CheckKind::Icmp(_) => false,
+        CheckKind::Exec(_) => true,
+        CheckKind::Http(config) => config.tls.is_some(),
+        CheckKind::Tcp(config) => config.tls.is_some(),
+    })
+}
+
 fn build(kind: &CheckKind) -> Result<Built, BuildError> {
     let (check, class): (Arc<dyn HealthCheck>, _) = match kind {
         CheckKind::Dns(config) => (Arc::new(DnsCheck::new(config.clone())?), Class::Plain),

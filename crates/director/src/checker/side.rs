@@ -19,9 +19,9 @@ use super::message::{Notice, Order};
 use super::record::Record;
 use super::{Options, changes, notice, probes, roles};
 use crate::clock;
-use crate::config::Source;
+use crate::config::{Draft, Memory, Source};
 use crate::overrides::ServerOverride;
-use crate::pool::{Input, Pools};
+use crate::pool::{Checks, Input, Pools};
 use crate::site::{OnStop, Site};
 use crate::words::chain;
 
@@ -87,8 +87,11 @@ struct Side {
     /// Opened when there is something to keep: machines without services need no IPVS.
     kernel: Option<Worker<Keeper<Connection>>>,
     state_directory: PathBuf,
-    /// The configuration that may be taken next, by its number.
-    prepared: Option<(u64, Site)>,
+    prepared: Option<Prepared>,
+    /// The text of the configuration in force, with its number.
+    taken: Option<(u64, Source)>,
+    /// What the next one need not be read again for.
+    memory: Memory,
     ledger: Ledger,
     masters: BTreeMap<String, bool>,
     /// What the operator wants otherwise than the configuration says.
@@ -106,6 +109,15 @@ struct Side {
     daemons_due: bool,
     /// Virtual routers wait at most until then; `None`: they do not wait any more.
     waiting_until: Option<Instant>,
+}
+
+/// A configuration that may be taken next.
+struct Prepared {
+    number: u64,
+    source: Source,
+    site: Site,
+    memory: Memory,
+    changes: Vec<String>,
 }
 
 /// Has every server been checked once?
@@ -133,6 +145,8 @@ impl Side {
             kernel: None,
             state_directory,
             prepared: None,
+            taken: None,
+            memory: Memory::default(),
             ledger: Ledger::default(),
             masters: BTreeMap::new(),
             wishes: Vec::new(),
@@ -148,14 +162,14 @@ impl Side {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::Abort(number) => {
-                self.prepared.take_if(|(prepared, _)| *prepared == number);
+                self.prepared.take_if(|prepared| prepared.number == number);
             }
             Order::Commit(number) => self.commit(number).await,
             Order::Hello(number) => self.say(Notice::Hello(number)),
             Order::Masters(masters) => self.follow(masters),
             Order::Override(wishes) => self.change(wishes),
-            Order::Prepare { number, source } => {
-                let result = self.prepare(number, &source);
+            Order::Prepare { number, draft } => {
+                let result = self.prepare(number, draft);
                 self.say(Notice::Prepared { number, result });
             }
             Order::Report(number) => self.report(number).await,
@@ -169,19 +183,36 @@ impl Side {
         let _ = self.notices.send(notice);
     }
 
-    fn prepare(&mut self, number: u64, source: &Source) -> Result<Vec<String>, String> {
-        let config = source.load().map_err(|error| error.to_string())?;
-        let words = changes::words(&self.site, &config.site);
-        self.prepared = Some((number, config.site));
-        Ok(words)
+    fn prepare(&mut self, number: u64, draft: Draft) -> Result<Vec<String>, String> {
+        let source = draft.complete(self.taken.as_ref());
+        let source = source.map_err(|error| error.to_string())?;
+        let config = source.load_after(&self.memory);
+        let config = config.map_err(|error| error.to_string())?;
+        let changes = changes::words(&self.site, &config.site);
+        self.prepared = Some(Prepared {
+            number,
+            source,
+            site: config.site,
+            memory: config.memory,
+            changes: changes.clone(),
+        });
+        Ok(changes)
     }
 
     async fn commit(&mut self, number: u64) {
-        let Some((_, site)) = self.prepared.take_if(|(prepared, _)| *prepared == number) else {
+        let Some(prepared) = self.prepared.take_if(|prepared| prepared.number == number) else {
             error!("a change was to be carried out that is not prepared");
             return;
         };
-        let changes = changes::words(&self.site, &site);
+        let Prepared {
+            source,
+            site,
+            memory,
+            changes,
+            ..
+        } = prepared;
+        self.taken = Some((number, source));
+        self.memory = memory;
         match self.kernel {
             Some(_) => self.replace(site),
             None => self.begin(site).await,
@@ -232,8 +263,10 @@ impl Side {
     fn replace(&mut self, site: Site) {
         let now = clock::now();
         self.site = site;
-        self.pools.replace(now, &self.site);
-        self.check();
+        let checks = self.pools.replace(now, &self.site);
+        if checks == Checks::Others || probes::have_files(&self.pools) {
+            self.check();
+        }
         self.daemons_due = true;
         // At once, by what was written last; and soon by what the kernel really has, which takes longer to read.
         self.look_at = Some(now);

@@ -19,7 +19,11 @@ use super::section::{Entry, Report};
 
 /// Those that can be made.
 #[derive(Debug, Default)]
-pub(super) struct Kinds(HashSet<Arc<CheckKind>>);
+pub(super) struct Kinds {
+    made: HashSet<Arc<CheckKind>>,
+    /// Those that were asked for since somebody wanted to know.
+    asked: Vec<Arc<CheckKind>>,
+}
 
 /// Where the texts of a check are that only its library can judge.
 #[derive(Debug)]
@@ -58,8 +62,10 @@ impl Kinds {
         places: &Places,
         report: &mut Report,
     ) -> Option<Arc<CheckKind>> {
-        if let Some(known) = self.0.get(&kind) {
-            return Some(Arc::clone(known));
+        if let Some(known) = self.made.get(&kind) {
+            let known = Arc::clone(known);
+            self.asked.push(Arc::clone(&known));
+            return Some(known);
         }
         if let Err(refusal) = make(&kind) {
             let diagnostic = Diagnostic::new(refusal.error.to_string());
@@ -72,8 +78,27 @@ impl Kinds {
             return None;
         }
         let kind = Arc::new(kind);
-        self.0.insert(Arc::clone(&kind));
+        self.made.insert(Arc::clone(&kind));
+        self.asked.push(Arc::clone(&kind));
         Some(kind)
+    }
+
+    /// Takes one that could be made of an earlier text, if it still can: the files that it names may be others now.
+    pub(super) fn again(&mut self, kind: &Arc<CheckKind>) -> bool {
+        if self.made.contains(kind) {
+            return true;
+        }
+        let can_be_made = make(kind).is_ok();
+        if can_be_made {
+            self.made.insert(Arc::clone(kind));
+        }
+        can_be_made
+    }
+
+    /// Those that were asked for since the last time, each once.
+    pub(super) fn take_asked(&mut self) -> Vec<Arc<CheckKind>> {
+        let asked: HashSet<_> = self.asked.drain(..).collect();
+        asked.into_iter().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -9,8 +10,10 @@ use crate::notify::StateScripts;
 use crate::site::{Site, VirtualService};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::memory::Memory;
 use super::secret::{Files, SecretFile};
 use super::section::{Entry, Report, Section};
+use super::source::Part;
 use super::{
     Config, VirtualRouter, crosscheck, director, ipvs, notification, pieces, service, sync_group,
     track, tracker, virtual_router,
@@ -24,10 +27,16 @@ pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 pub(super) struct Named<'a> {
     pub(super) name: &'a str,
     pub(super) text: &'a str,
+    pub(super) part: Part,
 }
 
-pub(super) fn read(named: Named<'_>, file: ReadFile<'_>) -> Result<Config, Vec<Diagnostic>> {
-    match pieces::read(named, file) {
+/// What has not changed since `before` is not read again.
+pub(super) fn read(
+    named: Named<'_>,
+    file: ReadFile<'_>,
+    before: &Memory,
+) -> Result<Config, Vec<Diagnostic>> {
+    match pieces::read(named, file, before) {
         Some(config) => Ok(config),
         None => whole(named, file),
     }
@@ -47,12 +56,12 @@ pub(super) fn whole(named: Named<'_>, file: ReadFile<'_>) -> Result<Config, Vec<
     interpret(named, document.get_ref(), services, file, report)
 }
 
-fn services(top: &mut Section<'_>, report: &mut Report) -> Vec<service::Located> {
+fn services(top: &mut Section<'_>, report: &mut Report) -> Vec<Arc<service::Located>> {
     let sections = sections(top, "virtual_service", "[[virtual_service]]", report);
     let mut shared = service::Shared::default();
     sections
         .into_iter()
-        .map(|section| service::read(section, &mut shared, report))
+        .map(|section| Arc::new(service::read(section, &mut shared, report)))
         .collect()
 }
 
@@ -60,7 +69,7 @@ fn services(top: &mut Section<'_>, report: &mut Report) -> Vec<service::Located>
 pub(super) fn interpret<'t>(
     named: Named<'_>,
     document: &'t DeTable<'t>,
-    services: impl FnOnce(&mut Section<'t>, &mut Report) -> Vec<service::Located>,
+    services: impl FnOnce(&mut Section<'t>, &mut Report) -> Vec<Arc<service::Located>>,
     file: ReadFile<'_>,
     mut report: Report,
 ) -> Result<Config, Vec<Diagnostic>> {
@@ -107,11 +116,15 @@ pub(super) fn interpret<'t>(
         &trackers,
         &routers,
         &groups,
-        &services,
+        match named.part {
+            Part::Whole => Some(&services),
+            Part::WithoutServices => None,
+        },
         &mut report,
         &mut warnings,
     );
-    if routers.is_empty() && services.is_empty() && report.0.is_empty() {
+    let nothing = routers.is_empty() && services.is_empty() && named.part == Part::Whole;
+    if nothing && report.0.is_empty() {
         report.add(nothing_to_do());
     }
     if !report.0.is_empty() {
@@ -141,14 +154,14 @@ pub(super) fn interpret<'t>(
             .map(|router| router.name.clone())
             .collect();
     }
-    let services = services.into_iter().filter_map(|located| located.service);
-    let services: Vec<VirtualService> = services.collect();
+    let services = services
+        .iter()
+        .filter_map(|located| located.service.clone());
+    let services: Vec<Arc<VirtualService>> = services.collect();
     for service in &services {
-        let (notice, by_programs) = notification::notice(service);
-        if by_programs || notification.fifo.is_some() {
-            notification
-                .services
-                .insert(service.name.to_string(), notice);
+        if notification.fifo.is_some() || notification::programs(service) {
+            let notice = notification::notice(service);
+            notification.services.insert(service.name.clone(), notice);
         }
     }
     Ok(Config {
@@ -163,6 +176,8 @@ pub(super) fn interpret<'t>(
             .collect(),
         tracking: tracker::settings(trackers),
         site: Site { ipvs, services },
+        memory: Memory::default(),
+        rest: None,
     })
 }
 

@@ -17,10 +17,12 @@ mod crosscheck;
 mod diagnostic;
 mod director;
 mod document;
+mod draft;
 mod endpoint;
 mod forward;
 mod ipvs;
 mod mail;
+mod memory;
 mod notification;
 mod notify;
 mod pieces;
@@ -56,6 +58,9 @@ use crate::site::Site;
 
 use self::secret::SecretFile;
 
+pub(crate) use self::draft::Draft;
+pub(crate) use self::memory::Memory;
+pub(crate) use self::source::Part;
 pub(crate) use self::suggest::closest;
 
 pub use crate::track::{Health, Subject, TrackFile, TrackProcess, TrackScript, Tracked, Tracking};
@@ -83,6 +88,10 @@ pub struct Config {
     pub warnings: Diagnostics,
     /// The files that passwords and keys were read from.
     secrets: Vec<SecretFile>,
+    /// What the next text need not be read again for.
+    pub(crate) memory: Memory,
+    /// The text without the virtual services, if they could be told from it: lines stay where they are.
+    pub(crate) rest: Option<String>,
 }
 
 /// The section `[director]`.
@@ -172,6 +181,11 @@ pub fn load(
     text: &str,
     read: impl Fn(&Path) -> io::Result<String>,
 ) -> Result<Config, Diagnostics> {
-    let named = document::Named { name, text };
-    document::read(named, &read).map_err(|list| Diagnostics::new(name, text, list))
+    let named = document::Named {
+        name,
+        text,
+        part: Part::Whole,
+    };
+    document::read(named, &read, &Memory::default())
+        .map_err(|list| Diagnostics::new(name, text, list))
 }

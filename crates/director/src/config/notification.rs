@@ -91,8 +91,14 @@ pub(super) fn events(
         .collect()
 }
 
-/// What is told of `service`, and whether programs are told.
-pub(super) fn notice(service: &VirtualService) -> (ServiceNotice, bool) {
+/// Whether programs are told of `service` or its servers.
+pub(super) fn programs(service: &VirtualService) -> bool {
+    let mut all = std::iter::once(&service.notify).chain(service.servers.iter().map(|s| &s.notify));
+    all.any(|notify| *notify != Notify::default())
+}
+
+/// What is told of `service`.
+pub(super) fn notice(service: &VirtualService) -> ServiceNotice {
     let mut notice = ServiceNotice {
         notify: service.notify.clone(),
         ..ServiceNotice::default()
@@ -109,8 +115,7 @@ pub(super) fn notice(service: &VirtualService) -> (ServiceNotice, bool) {
     notice.servers = told
         .map(|server| (server.name.to_string(), server.notify.clone()))
         .collect();
-    let by_programs = notice.notify != Notify::default() || !notice.servers.is_empty();
-    (notice, by_programs)
+    notice
 }
 
 /// As keepalived writes it.

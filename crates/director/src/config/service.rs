@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use locum_ipvs::{Forward, IpFamily, Service, ServiceKey};
@@ -31,25 +32,40 @@ pub(super) struct Located {
     /// Its first server of another family.
     pub(super) mixed: Option<Range<usize>>,
     /// The whole, if nothing is missing.
-    pub(super) service: Option<VirtualService>,
+    pub(super) service: Option<Arc<VirtualService>>,
 }
 
 /// What the services of a file share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    kinds: Kinds,
-    /// How many more addresses there may be.
-    addresses_left: usize,
-    /// How many more destinations.
-    destinations_left: usize,
+    pub(super) kinds: Kinds,
+    pub(super) left: Room,
+}
+
+/// How much there may be of what is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    addresses: usize,
+    destinations: usize,
+}
+
+impl Room {
+    pub(super) fn checked_sub(self, other: Self) -> Option<Self> {
+        Some(Self {
+            addresses: self.addresses.checked_sub(other.addresses)?,
+            destinations: self.destinations.checked_sub(other.destinations)?,
+        })
+    }
 }
 
 impl Default for Shared {
     fn default() -> Self {
         Self {
             kinds: Kinds::default(),
-            addresses_left: service_address::MOST,
-            destinations_left: MOST_DESTINATIONS,
+            left: Room {
+                addresses: service_address::MOST,
+                destinations: MOST_DESTINATIONS,
+            },
         }
     }
 }
@@ -71,7 +87,7 @@ pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut R
     let addresses = addresses.chain(sorry.as_ref().map(server::SorryHost::address));
     let keys = identity.keys(
         addresses.map(IpFamily::from),
-        &mut shared.addresses_left,
+        &mut shared.left.addresses,
         report,
     );
     let scheduling = scheduling::read(&mut section, report);
@@ -114,7 +130,8 @@ pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut R
             quorum,
             drain_timeout,
             notify,
-        });
+        })
+        .map(Arc::new);
     Located {
         name,
         keys,
@@ -154,8 +171,8 @@ fn destinations(
     report: &mut Report,
 ) {
     let count = addresses.saturating_mul(servers);
-    match shared.destinations_left.checked_sub(count) {
-        Some(left) => shared.destinations_left = left,
+    match shared.left.destinations.checked_sub(count) {
+        Some(left) => shared.left.destinations = left,
         None => report.add(
             Diagnostic::new(format!("more than {MOST_DESTINATIONS} destinations"))
                 .at(section.header())

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::document::{self, Named};
+use super::memory::Memory;
 use super::secret::{self, SecretFile};
-use super::{Config, Diagnostics, load};
+use super::{Config, Diagnostics};
 
 /// Others may read it.
 const OTHERS_READ: u32 = 0o004;
@@ -24,6 +26,19 @@ pub struct Source {
     pub text: String,
     /// What the names of files in it are relative to.
     pub directory: PathBuf,
+    /// What of it is in the text.
+    #[serde(default)]
+    pub(crate) part: Part,
+}
+
+/// What of a configuration a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Everything but the virtual services, which somebody else has read and found to be there.
+    WithoutServices,
 }
 
 /// Why there is no configuration.
@@ -59,7 +74,21 @@ impl Source {
             name: path.to_string_lossy().into_owned(),
             text,
             directory: path.parent().unwrap_or_else(|| Path::new("")).to_owned(),
+            part: Part::Whole,
         })
+    }
+
+    /// What of it is not about virtual services, for those who have nothing to do with them, if `config` is what it says.
+    pub(crate) fn without_services(&self, config: &Config) -> Self {
+        match &config.rest {
+            Some(rest) => Self {
+                name: self.name.clone(),
+                text: rest.clone(),
+                directory: self.directory.clone(),
+                part: Part::WithoutServices,
+            },
+            None => self.clone(),
+        }
     }
 
     /// The configuration that it is, with warnings about files of secrets that everybody may read.
@@ -68,16 +97,30 @@ impl Source {
     ///
     /// Everything that is wrong with it.
     pub fn load(&self) -> Result<Config, Diagnostics> {
+        self.load_after(&Memory::default())
+    }
+
+    /// The same; virtual services that are as they were in `before` are not read again.
+    pub(crate) fn load_after(&self, before: &Memory) -> Result<Config, Diagnostics> {
         let beside = |file: &Path| fs::read_to_string(self.directory.join(file));
-        let mut config = load(&self.name, &self.text, beside)?;
+        let named = Named {
+            name: &self.name,
+            text: &self.text,
+            part: self.part,
+        };
+        let mut config = document::read(named, &beside, before)
+            .map_err(|list| Diagnostics::new(&self.name, &self.text, list))?;
         let open = |secret: &&SecretFile| {
             let metadata = fs::metadata(self.directory.join(&secret.path));
             metadata.is_ok_and(|metadata| metadata.permissions().mode() & OTHERS_READ != 0)
         };
         let warnings = config.secrets.iter().filter(open);
         let warnings = warnings.map(|secret| secret::readable_by_all(secret.span.clone()));
-        let warnings = warnings.chain(config.warnings.list);
-        config.warnings = Diagnostics::warnings(&self.name, &self.text, warnings.collect());
+        let warnings: Vec<_> = warnings.collect();
+        if !warnings.is_empty() {
+            let all = warnings.into_iter().chain(config.warnings.list);
+            config.warnings = Diagnostics::warnings(&self.name, &self.text, all.collect());
+        }
         Ok(config)
     }
 }

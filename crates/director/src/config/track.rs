@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::track::{Subject, Tracked};
 
@@ -119,12 +120,12 @@ fn shown(subject: &Subject) -> String {
     format!("{} \"{}\"", subject.kind(), subject.name())
 }
 
-/// What concerns the trackers and those that track; mistakes and, second, warnings.
+/// What concerns the trackers and those that track; mistakes and, second, warnings. Without `services` there may be any.
 pub(super) fn check(
     trackers: &[Tracker],
     routers: &[virtual_router::Located],
     groups: &[sync_group::Located],
-    services: &[service::Located],
+    services: Option<&[Arc<service::Located>]>,
     report: &mut Report,
     warnings: &mut Report,
 ) {
@@ -141,11 +142,11 @@ pub(super) fn check(
     for (kind, all) in &named {
         names(&format!("sections [[track_{kind}]]"), all.iter(), report);
     }
-    let service_names = services.iter().filter_map(|service| service.name.as_ref());
-    known.insert(
-        "service",
-        service_names.map(|(name, _)| name.as_str()).collect(),
-    );
+    if let Some(services) = services {
+        let names = services.iter().filter_map(|service| service.name.as_ref());
+        let names = names.map(|(name, _)| name.as_str());
+        known.insert("service", names.collect());
+    }
 
     let sets: BTreeMap<&str, BTreeSet<&str>> = known
         .iter()
@@ -160,8 +161,13 @@ pub(super) fn check(
         let exists = sets
             .get(kind)
             .is_some_and(|names| names.contains(one.subject.name()));
-        // An interface may come later.
-        if kind != "interface" && !exists {
+        let is_elsewhere = match one.subject {
+            // It may come later.
+            Subject::Interface(_) => true,
+            Subject::Service(_) => services.is_none(),
+            Subject::File(_) | Subject::Process(_) | Subject::Script(_) => false,
+        };
+        if !is_elsewhere && !exists {
             let names = known.get(kind).map(Vec::as_slice).unwrap_or_default();
             report.add(unknown(one, names));
         }

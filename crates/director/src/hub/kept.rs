@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Config, Source};
+use crate::config::{self, Config, Memory, Source};
 use crate::notify::Notification;
 use crate::overrides::{Known, Overrides};
 use crate::track::{self, Verdict};
@@ -12,6 +12,10 @@ use crate::track::{self, Verdict};
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) source: Source,
+    /// What of it the virtual routers have to do with.
+    pub(super) of_routers: Source,
+    /// What a reload need not read again.
+    pub(super) memory: Memory,
     pub(super) director: config::Director,
     pub(super) known: Known,
     /// Who is told what happens.
@@ -35,7 +39,9 @@ impl Kept {
     pub(super) fn new(source: Source, config: &Config) -> Self {
         let routers = config.virtual_routers.iter();
         Self {
+            of_routers: source.without_services(config),
             source,
+            memory: config.memory.clone(),
             director: config.director.clone(),
             known: Known::of(config),
             notification: config.notification.clone(),

@@ -64,6 +64,8 @@ struct Hub {
     told: BTreeMap<String, Wish>,
     /// The configuration in force.
     kept: Option<Kept>,
+    /// Under which number the checker side has taken it.
+    checker_has: Option<u64>,
     /// The state of each virtual router.
     states: BTreeMap<String, StateName>,
     /// The first configuration, until the sides run.
@@ -232,6 +234,10 @@ impl Hub {
             checker::Notice::Happened(what) => self.happened(what),
             checker::Notice::Hello(_) => {}
             checker::Notice::Prepared { number, result } => {
+                if result.is_err() {
+                    // Should it not know what it is thought to, all of the next one helps.
+                    self.checker_has = None;
+                }
                 self.feed_for(number, Input::Prepared(Party::Checker, result));
             }
             checker::Notice::Ready => self.feed(Input::Ready),
@@ -268,7 +274,10 @@ impl Hub {
     fn lost(&mut self, side: Side, how: &Loss, again_after: Option<Duration>) {
         let party = Party::of(side);
         match party {
-            Some(Party::Checker) => self.site_asked.clear(),
+            Some(Party::Checker) => {
+                self.site_asked.clear();
+                self.checker_has = None;
+            }
             Some(Party::Routers) => self.routers_asked.clear(),
             None => {}
         }

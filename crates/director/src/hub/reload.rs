@@ -11,7 +11,7 @@ use super::sides::Started;
 use super::{Hub, RunError, Stage, desk, systemd};
 use crate::checker;
 use crate::clock;
-use crate::config::{Config, ReadError, Source};
+use crate::config::{Config, Draft, ReadError, Source};
 use crate::control::{Done, Refused};
 use crate::events::What;
 use crate::routers;
@@ -95,17 +95,18 @@ impl Hub {
     /// Tells a side that knows nothing the configuration in force.
     fn supply_as(&mut self, party: Party, number: u64, adopt: Vec<routers::Adopt>) {
         let Some(kept) = &self.kept else { return };
-        let source = kept.source.clone();
         match party {
             Party::Checker => {
+                let draft = Draft::Whole(kept.source.clone());
                 self.sides
-                    .checker(checker::Order::Prepare { number, source });
+                    .checker(checker::Order::Prepare { number, draft });
                 // Before the commit, so that nobody gets a connection whom the operator has taken out.
                 self.tell_servers();
                 self.tell_masters();
-                self.sides.checker(checker::Order::Commit(number));
+                self.commit_checker(number);
             }
             Party::Routers => {
+                let source = kept.of_routers.clone();
                 self.generation = number;
                 self.sides
                     .routers(routers::Order::Prepare { number, source });
@@ -142,8 +143,9 @@ impl Hub {
             }
         }
         let source = Source::open(&self.path).map_err(|error| chain(&error))?;
+        let before = self.kept.as_ref().map(|kept| kept.memory.clone());
         let config = source
-            .load()
+            .load_after(&before.unwrap_or_default())
             .map_err(|error| ReadError::from(error).to_string())?;
         if !config.warnings.is_empty() {
             warn!("{}", config.warnings);
@@ -154,13 +156,15 @@ impl Hub {
     fn attempt(&mut self, kind: Kind, new: Kept, asked_by: Vec<desk::Answer>) {
         let number = self.number();
         self.fresh.clear();
-        self.sides.checker(checker::Order::Prepare {
-            number,
-            source: new.source.clone(),
-        });
+        let draft = match (self.checker_has, &self.kept) {
+            (Some(of), Some(old)) => Draft::after(of, &old.source, &new.source),
+            (None, _) | (_, None) => Draft::Whole(new.source.clone()),
+        };
+        self.sides
+            .checker(checker::Order::Prepare { number, draft });
         self.sides.routers(routers::Order::Prepare {
             number,
-            source: new.source.clone(),
+            source: new.of_routers.clone(),
         });
         self.attempt = Some(Attempt {
             number,
@@ -200,7 +204,7 @@ impl Hub {
                 if self.fresh.remove(&Party::Checker) {
                     self.supply_as(Party::Checker, number, Vec::new());
                 } else {
-                    self.sides.checker(checker::Order::Commit(number));
+                    self.commit_checker(number);
                 }
             }
             Output::Commit(Party::Routers) => {
@@ -211,6 +215,11 @@ impl Hub {
             }
             Output::Over(result) => self.over(result),
         }
+    }
+
+    fn commit_checker(&mut self, number: u64) {
+        self.checker_has = Some(number);
+        self.sides.checker(checker::Order::Commit(number));
     }
 
     /// There is no way back: a side that starts again gets this configuration.

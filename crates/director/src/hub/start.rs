@@ -199,6 +199,7 @@ fn hub(
         verdicts: BTreeMap::new(),
         told: BTreeMap::new(),
         kept: None,
+        checker_has: None,
         states: BTreeMap::new(),
         first: None,
         attempt: None,

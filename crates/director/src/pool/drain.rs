@@ -84,8 +84,7 @@ impl Pool {
             let found = Use::of(&services, &server.destination);
             server.connections = found.connections;
             if matches!(server.duty, Duty::Draining { .. }) && !found.busy {
-                server.duty = Duty::Drained;
-                server.since = now;
+                server.be(now, Duty::Drained);
                 let event = drained(&self.name, &server.name, server.address, DrainEnd::Empty);
                 events.extend([event]);
             }
@@ -99,8 +98,7 @@ impl Pool {
     pub(super) fn cut(&mut self, now: Instant, events: &mut impl Extend<Event>) {
         for server in &mut self.servers {
             if matches!(server.duty, Duty::Draining { until } if until <= now) {
-                server.duty = Duty::Drained;
-                server.since = now;
+                server.be(now, Duty::Drained);
                 let event = drained(&self.name, &server.name, server.address, DrainEnd::TimedOut);
                 events.extend([event]);
             }

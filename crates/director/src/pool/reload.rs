@@ -10,7 +10,7 @@ use locum_ipvs::{Destination, DestinationKey, Service, ServiceKey, Snapshot, Wei
 use super::drain::{Departing, Leaving};
 use super::server::{Duty, Found, Probe, Server, Standing, destination};
 use super::service::{Pool, deadline, fitting};
-use super::{Before, Place, Pools, settle};
+use super::{Before, Checks, Place, Pools, settle};
 use crate::site::{MassFailure, RealServer, Site, VirtualService};
 
 impl Pools {
@@ -27,7 +27,8 @@ impl Pools {
         self.reckon(now, site);
     }
 
-    pub(super) fn reload(&mut self, now: Instant, site: &Site) {
+    pub(super) fn reload(&mut self, now: Instant, site: &Site) -> Checks {
+        let checks_before = (self.next_slot, self.places.len());
         self.start_bound = site.ipvs.start_bound;
         let old_keys = std::mem::replace(&mut self.keys, keys(site));
         let back = self.depart(now);
@@ -38,7 +39,9 @@ impl Pools {
         let mut old = Predecessors::new(std::mem::take(&mut self.pools), site);
         for config in &site.services {
             let pool = if let Some(mut pool) = old.take(config) {
-                self.renew(now, &mut pool, config);
+                if !Arc::ptr_eq(&pool.config, config) {
+                    self.renew(now, &mut pool, config);
+                }
                 pool
             } else {
                 // What still drains in a service that comes back is in the table, with weight 0.
@@ -57,6 +60,12 @@ impl Pools {
             self.pools.push(pool);
         }
         self.reckon(now, site);
+        // A new check has a new number, and one that is gone takes its number with it.
+        if (self.next_slot, self.places.len()) == checks_before {
+            Checks::Same
+        } else {
+            Checks::Others
+        }
     }
 
     /// Lets the services of the kernel go that are not in the configuration any more. Gives those that are back.
@@ -83,8 +92,9 @@ impl Pools {
         back
     }
 
-    fn renew(&mut self, now: Instant, pool: &mut Pool, config: &VirtualService) {
+    fn renew(&mut self, now: Instant, pool: &mut Pool, config: &Arc<VirtualService>) {
         let until = deadline(now, config.drain_timeout);
+        pool.config = Arc::clone(config);
         pool.name = config.name.as_str().into();
         pool.kernel.clone_from(&config.kernel);
         pool.sorry = config.sorry;

@@ -229,7 +229,16 @@ impl Server {
             },
         };
         if self.duty != duty {
-            (self.duty, self.since) = (duty, now);
+            self.be(now, duty);
+        }
+    }
+
+    /// What is out of the table does not linger there when it comes back.
+    pub(super) fn be(&mut self, now: Instant, duty: Duty) {
+        (self.duty, self.since) = (duty, now);
+        match duty {
+            Duty::Drained | Duty::Maintenance => self.lingers = false,
+            Duty::Draining { .. } | Duty::Ready => {}
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum QuorumState {
 
 #[derive(Debug)]
 pub(super) struct Pool {
+    /// What it was made of.
+    pub(super) config: Arc<VirtualService>,
     pub(super) name: Arc<str>,
     /// Services of the kernel, all with the same servers.
     pub(super) kernel: Vec<Service>,
@@ -51,7 +53,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(
         now: Instant,
-        config: &VirtualService,
+        config: &Arc<VirtualService>,
         settles: Instant,
         found: impl Fn(&[Service], &Destination) -> Found,
         wish: impl Fn(&str) -> Option<ServerWish>,
@@ -72,6 +74,7 @@ impl Pool {
             found(&kernel, &entry) == Found::Serving
         });
         let mut pool = Self {
+            config: Arc::clone(config),
             name: config.name.as_str().into(),
             sorry_inherited: sorry_found && !servers.iter().any(Server::in_service),
             kernel,

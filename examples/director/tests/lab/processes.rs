@@ -178,6 +178,13 @@ fn the_other_processes_die_and_the_address_stays() -> Result {
         pair.first.signal_process(name, Signal::Kill)?;
         pair.first.wait_restarts(name, 1, PATIENCE)?;
     }
+    // The new one knows what it is told only.
+    let host = pair.site.host(1)?;
+    for routers in [&[(51, 150), (61, 150)][..], &[(51, 150)]] {
+        host.write(&pair.first.config(), &config(routers))?;
+        let reload = program::director(host, &format!("reload --socket {SOCKET}"))?;
+        assert_eq!(reload.code, Some(0), "{}", reload.stderr);
+    }
     pair.settles_on(1)?;
     pair.nothing_was_lost_since(from);
     assert_eq!(count(&pair.second, "became_master")?, before);

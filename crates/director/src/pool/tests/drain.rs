@@ -1,6 +1,7 @@
 //! Servers that may finish their connections.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use locum_ipvs::{Protocol, Scheduler, Service, ServiceKey};
 
@@ -181,7 +182,7 @@ fn a_service_that_comes_back_meanwhile_is_not_taken_out() {
 fn an_address_that_a_service_gives_up_finishes_first() {
     let mut scene = busy();
     let mut moved = draining_site([server(1), server(2)]);
-    moved.services[0].kernel = vec![Service::new(key(2), Scheduler::WLC)];
+    Arc::make_mut(&mut moved.services[0]).kernel = vec![Service::new(key(2), Scheduler::WLC)];
     scene.replace(&moved);
     assert_eq!(scene.tables(), ["1=0 2=0", "1=1 2=1"]);
     scene.sync();
@@ -199,7 +200,7 @@ fn udp_has_drained_when_nothing_is_left_at_all() {
     };
     let with = |one: RealServer| {
         let mut site = draining_site([one, server(2)]);
-        site.services[0].kernel = vec![Service::new(udp, Scheduler::WLC)];
+        Arc::make_mut(&mut site.services[0]).kernel = vec![Service::new(udp, Scheduler::WLC)];
         site
     };
     let mut scene = Scene::new(&with(server(1)));
@@ -219,7 +220,7 @@ fn all_addresses_of_a_service_must_have_drained() {
     let with = |one: RealServer| {
         let mut site = draining_site([one, server(2)]);
         let kernel = [1, 2].map(|vip| Service::new(key(vip), Scheduler::WLC));
-        site.services[0].kernel = kernel.into();
+        Arc::make_mut(&mut site.services[0]).kernel = kernel.into();
         site
     };
     let mut scene = Scene::new(&with(server(1)));

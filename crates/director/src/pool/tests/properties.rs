@@ -1,6 +1,7 @@
 //! What must hold whatever happens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use locum_health::Health;
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 
 use super::super::server::{Duty, Standing};
 use super::super::service::QuorumState;
-use super::super::{Input, Slot};
+use super::super::{Checks, Input, Slot};
 use super::support::*;
 use crate::overrides::{ServerOverride, ServerWish};
 use crate::site::{Initial, MassFailure, OnFailure, RealServer, Site, VirtualService};
@@ -109,7 +110,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn take(scene: &mut Scene, step: &Step) {
     match step {
         Step::Pass(time) => scene.pass(*time),
-        Step::Reload(site) => scene.replace(site),
+        Step::Reload(site) => {
+            scene.replace(site);
+        }
         Step::Report(index, health, weight) => {
             let slots: Vec<Slot> = scene.pools.checks().map(|(slot, _, _)| slot).collect();
             if !slots.is_empty() {
@@ -211,12 +214,38 @@ proptest! {
         };
         scene.events();
         let (before, due) = (of(&scene), scene.pools.poll_timeout());
-        scene.replace(&site);
-        prop_assert_eq!(of(&scene), before);
-        // The time may have been one when nothing was due any more.
-        let later = scene.pools.poll_timeout();
-        prop_assert!(later.is_none() || later >= due, "{:?} after {:?}", later, due);
-        prop_assert_eq!(scene.events(), Vec::<String>::new());
+        // One that was not read again, and one that was.
+        let mut copy = site.clone();
+        for service in &mut copy.services {
+            *service = Arc::new(VirtualService::clone(service));
+        }
+        for again in [site, copy] {
+            prop_assert_eq!(scene.replace(&again), Checks::Same);
+            prop_assert_eq!(of(&scene), before.clone());
+            // The time may have been one when nothing was due any more.
+            let later = scene.pools.poll_timeout();
+            prop_assert!(later.is_none() || later >= due, "{:?} after {:?}", later, due);
+            prop_assert_eq!(scene.events(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn it_is_known_whether_checks_are_others(old in any_site(), new in any_site(), half in prop::bool::ANY) {
+        let mut new = new;
+        if half {
+            // A part of it stays.
+            for (new, old) in new.services.iter_mut().zip(&old.services) {
+                new.clone_from(old);
+            }
+        }
+        let mut scene = Scene::new(&old);
+        let of = |scene: &Scene| {
+            let checks = scene.pools.checks();
+            checks.map(|(slot, check, _)| (slot, check.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let before = of(&scene);
+        let told = scene.replace(&new);
+        prop_assert_eq!(told == Checks::Same, of(&scene) == before);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use locum_ipvs::{
     Table, Weight, plan, plan_with,
 };
 
-use super::super::{DrainEnd, Event, Input, Pools, ServerState, Slot};
+use super::super::{Checks, DrainEnd, Event, Input, Pools, ServerState, Slot};
 use crate::overrides::{ServerOverride, ServerWish};
 use crate::site::{
     Admin, Check, CheckKind, Initial, IpvsSettings, Notify, OnFailure, Quorum, RealServer, Site,
@@ -112,7 +112,7 @@ pub(super) fn site(services: impl IntoIterator<Item = VirtualService>) -> Site {
             mass_failure: None,
             ..IpvsSettings::default()
         },
-        services: services.into_iter().collect(),
+        services: services.into_iter().map(Arc::new).collect(),
     }
 }
 
@@ -150,8 +150,8 @@ impl Scene {
         }
     }
 
-    pub(super) fn replace(&mut self, site: &Site) {
-        self.pools.replace(self.now, site);
+    pub(super) fn replace(&mut self, site: &Site) -> Checks {
+        self.pools.replace(self.now, site)
     }
 
     /// This is all that the operator wants of servers of `web`.

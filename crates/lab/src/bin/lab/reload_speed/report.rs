@@ -24,8 +24,10 @@ pub(super) struct Report {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Row {
     pub(super) of: &'static str,
-    /// A reload without a change.
+    /// A reload without a change, from the signal until it says that it is done.
     pub(super) unchanged_ms: u64,
+    /// The same with a command that asks for it, its start included.
+    pub(super) command_ms: Option<u64>,
     /// From the signal until a changed weight was in the kernel.
     pub(super) weight_ms: u64,
     pub(super) stop_ms: u64,
@@ -73,9 +75,9 @@ impl Report {
             rows.copied().collect::<Vec<_>>()
         };
         let (ours, theirs) = (of(Subject::Director), of(Subject::Keepalived));
-        let unchanged = median(&ours, |row| row.unchanged_ms);
-        let their_unchanged = median(&theirs, |row| row.unchanged_ms);
-        self.verdict = median(&ours, |row| row.weight_ms).map(|weight_ms| Judged {
+        let unchanged = median(ours.iter().map(|row| row.unchanged_ms));
+        let their_unchanged = median(theirs.iter().map(|row| row.unchanged_ms));
+        self.verdict = median(ours.iter().map(|row| row.weight_ms)).map(|weight_ms| Judged {
             times: their_unchanged
                 .zip(unchanged)
                 .map(|(theirs, ours)| theirs / ours.max(1)),
@@ -90,8 +92,8 @@ impl Report {
     }
 }
 
-fn median(rows: &[Row], of: impl Fn(&Row) -> u64) -> Option<u64> {
-    let mut all: Vec<_> = rows.iter().map(of).collect();
+pub(super) fn median(all: impl IntoIterator<Item = u64>) -> Option<u64> {
+    let mut all: Vec<_> = all.into_iter().collect();
     all.sort_unstable();
     all.get(all.len() / 2).copied()
 }
@@ -105,13 +107,16 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "{:<12}{:>20}{:>16}{:>8}{:>14}",
-            "", "unchanged reload", "changed weight", "stop", "left entries"
+            "{:<12}{:>18}{:>12}{:>16}{:>8}{:>14}",
+            "", "unchanged reload", "by command", "changed weight", "stop", "left entries"
         )?;
         for row in &self.rows {
+            let command = row
+                .command_ms
+                .map_or_else(|| "-".to_owned(), |ms| ms.to_string());
             writeln!(
                 f,
-                "{:<12}{:>20}{:>16}{:>8}{:>14}",
+                "{:<12}{:>18}{command:>12}{:>16}{:>8}{:>14}",
                 row.of, row.unchanged_ms, row.weight_ms, row.stop_ms, row.left
             )?;
         }
@@ -148,6 +153,7 @@ mod tests {
             report.add(Row {
                 of,
                 unchanged_ms,
+                command_ms: None,
                 weight_ms,
                 stop_ms: 1,
                 left,
