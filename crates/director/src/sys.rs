@@ -1,6 +1,12 @@
 //! The system calls that no safe crate wraps.
 
+use std::fs::File;
 use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicU64;
+
+use rustix::fs::{SealFlags, fcntl_get_seals};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Has the calling thread, and those that it starts later, scheduled by turns at this real-time priority (sched(7)).
 #[expect(unsafe_code, reason = "sched_setscheduler")]
@@ -14,3 +20,52 @@ pub(crate) fn round_robin(priority: libc::c_int) -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Numbers in memory that is shared with every process that has the same file.
+#[derive(Debug)]
+pub(crate) struct SharedNumbers {
+    first: NonNull<AtomicU64>,
+    count: usize,
+}
+
+impl SharedNumbers {
+    /// The first `count` numbers of a file in memory, which must be so long and sealed against shrinking.
+    #[expect(unsafe_code, reason = "mmap")]
+    pub(crate) fn map(file: &File, count: usize) -> io::Result<Self> {
+        let length = count.checked_mul(size_of::<AtomicU64>());
+        let length = length.ok_or(io::ErrorKind::InvalidInput)?;
+        let file_length = file.metadata()?.len();
+        let is_short = u64::try_from(length).map_or(true, |length| file_length < length);
+        if is_short || !fcntl_get_seals(file)?.contains(SealFlags::SHRINK) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the kernel chooses a place where nothing else is.
+        let start = unsafe { mmap(ptr::null_mut(), length, access, MapFlags::SHARED, file, 0)? };
+        let first = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { first, count })
+    }
+
+    #[expect(unsafe_code, reason = "a mapping of another process's memory")]
+    pub(crate) fn get(&self, index: usize) -> Option<&AtomicU64> {
+        // SAFETY: within the mapping, which is aligned to a page and there as long as `self`; the file behind it cannot
+        // shrink; any bytes are a number.
+        (index < self.count).then(|| unsafe { self.first.add(index).as_ref() })
+    }
+}
+
+impl Drop for SharedNumbers {
+    #[expect(unsafe_code, reason = "munmap")]
+    fn drop(&mut self) {
+        let length = self.count * size_of::<AtomicU64>();
+        // SAFETY: what `map` made, and nobody has a number of it any more, since they were borrowed from `self`.
+        let _ = unsafe { munmap(self.first.as_ptr().cast(), length) };
+    }
+}
+
+#[expect(unsafe_code, reason = "a pointer to memory that is not a thread's")]
+// SAFETY: it is a mapping of this process's own, of which only atomic numbers are given out.
+unsafe impl Send for SharedNumbers {}
+#[expect(unsafe_code, reason = "a pointer to memory that is not a thread's")]
+// SAFETY: as above.
+unsafe impl Sync for SharedNumbers {}

@@ -30,7 +30,7 @@ use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::receive::{self, NoVrid};
 use crate::record::Record;
-use crate::rhythm::Rhythm;
+use crate::rhythm::{GATHERING, Rhythm};
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
@@ -46,6 +46,7 @@ const STOP_BOUND: Duration = Duration::from_secs(6);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Election(RouterId),
+    Renewals,
     Reopen(LaneId),
     StopBound(RouterId),
 }
@@ -82,6 +83,8 @@ pub(crate) struct Engine<T> {
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
     rhythm: Rhythm,
+    /// Whose leases are to be renewed, all together.
+    renewals: BTreeSet<RouterId>,
     /// Deadlines of Backups that are due and wait for their queues to be read.
     doubted: Vec<(Instant, RouterId)>,
     /// So many batches more may be read before them.
@@ -119,6 +122,7 @@ impl<T: Transport> Engine<T> {
             links: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             rhythm: Rhythm::new(clock::now()),
+            renewals: BTreeSet::new(),
             doubted: Vec::new(),
             doubt: DOUBT,
             failed: Vec::new(),
@@ -145,10 +149,17 @@ impl<T: Transport> Engine<T> {
             let next = self.deadlines.first().map(|(at, _)| *at);
             let (transport, commands) = (&mut self.transport, &mut self.commands);
             let reports = &mut self.reports.1;
+            // While there is more to do than can be done, nothing is waited for.
+            let mut waited = false;
+            let inputs = poll_fn(|cx| {
+                let wake = poll_inputs(cx, turn, transport, commands, reports);
+                waited |= wake.is_pending();
+                wake
+            });
             let wake = tokio::select! {
                 biased;
                 () = self.timer.until(next) => Wake::Due,
-                wake = poll_fn(|cx| poll_inputs(cx, turn, transport, commands, reports)) => wake,
+                wake = inputs => wake,
             };
             turn = match wake {
                 Wake::Readable(_) => Turn::Messages,
@@ -163,7 +174,12 @@ impl<T: Transport> Engine<T> {
                     self.shut_down(clock::now());
                 }
                 Wake::Report(report) => self.reported(clock::now(), report),
-                Wake::Readable(lane) => self.read(lane),
+                Wake::Readable(lane) => {
+                    if waited {
+                        self.gather(next);
+                    }
+                    self.read(lane);
+                }
             }
         }
     }
@@ -213,10 +229,18 @@ impl<T: Transport> Engine<T> {
                     // A timeout is never refused.
                     let _ = self.feed(now, id, Input::Timeout);
                 }
+                Due::Renewals => self.renew_all(now),
                 Due::Reopen(lane) => self.reopen(now, lane),
                 Due::StopBound(id) => self.stop_now(now, id),
             }
         }
+    }
+
+    /// Lets packets gather that follow the one that has just come, but never beyond the `next` deadline.
+    fn gather(&mut self, next: Option<Instant>) {
+        let left = next.map(|next| next.saturating_duration_since(clock::now()));
+        let time = left.map_or(GATHERING, |left| left.min(GATHERING));
+        self.transport.gather(time);
     }
 
     fn read(&mut self, id: LaneId) {
@@ -337,7 +361,10 @@ impl<T: Transport> Engine<T> {
                 let _ = reply.send(());
             }
             Command::Reconfigure { id, config, reply } => {
-                let _ = reply.send(self.reconfigure(now, id, *config));
+                let result = self.reconfigure(now, id, *config);
+                // A lease that has become longer is needed now.
+                self.renew_all(now);
+                let _ = reply.send(result);
             }
             Command::Record(recorder) => {
                 // Should nobody read it, the first record says so.

@@ -9,7 +9,7 @@ use locum_vrrp_election::{Election, Link, MasterSeen, State, Transition};
 use locum_vrrp_wire::Priority;
 use tokio::sync::{oneshot, watch};
 
-use crate::addresses::{Leftovers, Wanted};
+use crate::addresses::{Hold, Leftovers, Wanted};
 use crate::config::RouterConfig;
 use crate::group::{Groups, Seat};
 use crate::packet::Packet;
@@ -150,6 +150,13 @@ impl Instance {
             status.since = now;
             status.last_transition = Some(transition);
         });
+    }
+
+    /// Has the addresses held; false if the address task is gone, which takes a driver that panics.
+    #[must_use]
+    pub(crate) fn hold(&self, hold: Hold) -> bool {
+        self.wanted.send_modify(|wanted| wanted.hold = Some(hold));
+        !self.wanted.is_closed()
     }
 
     /// What an earlier process left behind may be taken over.

@@ -1,5 +1,5 @@
-//! When the engine serves a deadline. What may be a little late is served together: the advertisements of 250 routers
-//! in twenty wake-ups an interval instead of 250, for the sender and for whoever receives them.
+//! When the engine serves a deadline, and when it reads. What may be a little late is done together: the advertisements of
+//! 250 routers in twenty wake-ups an interval instead of 250, for the sender and for whoever receives them.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,13 @@ use locum_vrrp_election::Timer;
 const PART: u32 = 20;
 /// but by no more than this.
 const MOST: Duration = Duration::from_millis(5);
+
+/// How often leases are renewed, of those that it is time for. That the kernel counts whole seconds, rounded up from what is
+/// left, makes up for it.
+const RENEWALS: Duration = Duration::from_millis(50);
+
+/// So long packets may wait to be read with those that follow them: a part of the shortest interval that there is.
+pub(crate) const GATHERING: Duration = Duration::from_micros(500);
 
 /// The common beat of all routers.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +37,11 @@ impl Rhythm {
         } else {
             at
         }
+    }
+
+    /// When to carry out renewals that are wanted from `now` on.
+    pub(crate) fn renewals_at(self, now: Instant) -> Instant {
+        self.next_beat(now, RENEWALS)
     }
 
     fn next_beat(self, at: Instant, beat: Duration) -> Instant {
@@ -72,6 +84,17 @@ mod tests {
         let at = Duration::from_millis(1001);
         let served = served_after(Timer::Advertise, at, Duration::from_secs(40));
         assert_eq!(served, Duration::from_millis(1005));
+    }
+
+    #[test]
+    fn leases_are_renewed_twenty_times_a_second() {
+        let epoch = clock::now();
+        let rhythm = Rhythm::new(epoch);
+        let at = |micros| {
+            let at = rhythm.renewals_at(epoch + Duration::from_micros(micros));
+            at.duration_since(epoch).as_millis()
+        };
+        assert_eq!([1, 49_999, 50_000, 50_001].map(at), [50, 50, 50, 100]);
     }
 
     #[test]

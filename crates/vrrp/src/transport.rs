@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use locum_vip::LinkIndex;
 
@@ -48,7 +49,7 @@ pub(crate) struct Datagram<'a> {
 }
 
 /// One lane for each interface and family, with a socket of its own for authentication headers where they are used.
-/// Nothing here waits.
+/// Nothing here waits, but for [`gather`](Self::gather).
 pub(crate) trait Transport {
     /// Opens the lane's socket; open ones are replaced.
     fn open(
@@ -80,6 +81,10 @@ pub(crate) trait Transport {
 
     /// Ready with a lane that can be received from; each gets its turn.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<LaneId>;
+
+    /// Lets packets gather, `time` at most, before they are read: those of one sender come one by one and soon after each
+    /// other, and to wake up for each costs more than to read it.
+    fn gather(&mut self, _time: Duration) {}
 
     /// The next packet is to be looked for even if `lane` was not said to be ready since the last one.
     fn look_anyway(&mut self, _lane: LaneId) {}

@@ -214,7 +214,7 @@ impl Sides {
         let Some(beats) = &self.beats else {
             return Vec::new();
         };
-        let numbered = (0..).zip(routers);
+        let numbered = routers.iter().enumerate();
         let masters = numbered
             .filter_map(|(number, (router, interval))| {
                 // Whoever heard nothing for three of them has taken over.

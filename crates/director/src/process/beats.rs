@@ -1,23 +1,28 @@
 //! When each virtual router last advertised as master, kept where it outlives the process that did.
 //!
-//! The parent makes a file in memory and the routers' process writes it. Numbers of eight bytes: first the number of the
-//! configuration, then for each virtual router, in the order of that, the nanoseconds of CLOCK_MONOTONIC, or 0.
+//! The parent makes a file in memory and the routers' process writes it, as memory: thousands of times a second, where a
+//! system call each time would be dear. Numbers of eight bytes: first the number of the configuration, from 1 on, then for
+//! each virtual router, in the order of that, the nanoseconds of CLOCK_MONOTONIC, or 0.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::MemfdFlags;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals};
 use rustix::time::ClockId;
 
-const SLOT: u64 = 8;
+use crate::sys::SharedNumbers;
 
-/// So many virtual routers at most: the file cannot grow without end.
-const MOST: u64 = 65_536;
+/// The first number and so many virtual routers at most: the file does not grow. Only what is written takes memory.
+const NUMBERS: usize = 65_536;
+
+/// The number of no configuration.
+const NONE: u64 = 0;
 
 /// The parent's end.
 #[derive(Debug)]
@@ -37,15 +42,19 @@ pub(crate) struct Beat {
 /// Which virtual router has which slot changes with the configuration, while routers run: so all of it is one thing.
 #[derive(Debug)]
 struct Slots {
-    file: File,
-    offsets: BTreeMap<String, u64>,
+    table: SharedNumbers,
+    /// Where each is: at 1 and so on.
+    places: HashMap<String, usize>,
 }
 
 impl BeatTable {
     /// An empty one.
     pub(crate) fn new() -> io::Result<Self> {
-        let file = rustix::fs::memfd_create("locum-beats", MemfdFlags::CLOEXEC)?;
-        Ok(Self(File::from(file)))
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = File::from(rustix::fs::memfd_create("locum-beats", flags)?);
+        file.set_len(offset(NUMBERS))?;
+        fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Ok(Self(file))
     }
 
     /// For [`super::Launch::beats`].
@@ -55,50 +64,55 @@ impl BeatTable {
 
     /// Forgets every beat: what is adopted is adopted once.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        self.0.set_len(0)
+        self.0.write_all_at(&NONE.to_ne_bytes(), 0)
     }
 
     /// When router number `router` of configuration `generation` last advertised as master, in nanoseconds of
     /// CLOCK_MONOTONIC, if it is still master as far as the table says, and that is younger than `limit`.
     ///
     /// To be asked only when the process that wrote it is reaped.
-    pub(crate) fn last(&self, generation: u64, router: u32, limit: Duration) -> Option<u64> {
-        let written = read(&self.0, 0)?;
-        let advertised = read(&self.0, offset(router)?)?;
-        (written == generation && is_fresh(monotonic_ns(), advertised, limit)).then_some(advertised)
+    pub(crate) fn last(&self, generation: u64, router: usize, limit: Duration) -> Option<u64> {
+        let written = self.read(0)?;
+        let advertised = self.read(place(router)?)?;
+        let is_of_this = generation != NONE && written == generation;
+        (is_of_this && is_fresh(monotonic_ns(), advertised, limit)).then_some(advertised)
+    }
+
+    fn read(&self, place: usize) -> Option<u64> {
+        let mut bytes = [0; 8];
+        self.0.read_exact_at(&mut bytes, offset(place)).ok()?;
+        Some(u64::from_ne_bytes(bytes))
     }
 }
 
 impl Beats {
     /// The table that the parent gave as standard input.
     pub(crate) fn inherited() -> io::Result<Self> {
-        Ok(Self::of(io::stdin().as_fd().try_clone_to_owned()?))
+        Self::of(io::stdin().as_fd().try_clone_to_owned()?)
     }
 
-    fn of(table: OwnedFd) -> Self {
-        Self(Arc::new(Mutex::new(Slots {
-            file: File::from(table),
-            offsets: BTreeMap::new(),
-        })))
+    fn of(table: OwnedFd) -> io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(Slots {
+            table: SharedNumbers::map(&File::from(table), NUMBERS)?,
+            places: HashMap::new(),
+        }))))
     }
 
     /// From now on the slots are those of these virtual routers, in this order; those that were there before keep their
     /// beat. Called when a configuration is committed, before its new routers run.
-    pub(crate) fn begin(&self, generation: u64, routers: &[String]) -> io::Result<()> {
-        let numbered = (0..).zip(routers);
-        let offsets: BTreeMap<String, u64> = numbered
-            .filter_map(|(number, router)| Some((router.clone(), offset(number)?)))
-            .collect();
+    pub(crate) fn begin(&self, generation: u64, routers: &[String]) {
         let mut slots = self.lock();
-        let mut table = generation.to_ne_bytes().to_vec();
-        for router in routers {
-            let old = slots.offsets.get(router);
-            let beat = old.and_then(|old| read(&slots.file, *old)).unwrap_or(0);
-            table.extend(beat.to_ne_bytes());
+        let beats: Vec<u64> = routers.iter().map(|router| slots.beat(router)).collect();
+        // Should this process die amid what follows, none of it counts.
+        slots.write(0, NONE);
+        slots.places.clear();
+        for (number, (router, beat)) in routers.iter().zip(beats).enumerate() {
+            if let Some(place) = place(number) {
+                slots.write(place, beat);
+                slots.places.insert(router.clone(), place);
+            }
         }
-        slots.offsets = offsets;
-        slots.file.set_len(0)?;
-        slots.file.write_all_at(&table, 0)
+        slots.write(0, generation);
     }
 
     /// The handle of a virtual router. One that the configuration does not have beats for nobody.
@@ -110,17 +124,33 @@ impl Beats {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        // Held for some system calls on memory only; a panic elsewhere leaves nothing half written here.
+        // Held for writing to memory only; a panic elsewhere leaves nothing half written here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn of(&self, router: &str) -> Option<&AtomicU64> {
+        self.table.get(*self.places.get(router)?)
+    }
+
+    fn beat(&self, router: &str) -> u64 {
+        self.of(router)
+            .map_or(0, |beat| beat.load(Ordering::SeqCst))
+    }
+
+    fn write(&self, place: usize, number: u64) {
+        if let Some(slot) = self.table.get(place) {
+            slot.store(number, Ordering::SeqCst);
+        }
     }
 }
 
 impl Beat {
     fn put(&self, number: u64) {
-        let slots = self.beats.lock();
-        if let Some(offset) = slots.offsets.get(&self.router) {
-            // One that is not written down is not adopted; the election goes on.
-            let _ = slots.file.write_at(&number.to_ne_bytes(), *offset);
+        // One that has no slot is not adopted; the election goes on.
+        if let Some(slot) = self.beats.lock().of(&self.router) {
+            slot.store(number, Ordering::SeqCst);
         }
     }
 }
@@ -135,15 +165,13 @@ impl locum_vrrp::Beat for Beat {
     }
 }
 
-fn offset(router: u32) -> Option<u64> {
-    let router = u64::from(router);
-    (router < MOST).then(|| (router + 1) * SLOT)
+fn place(router: usize) -> Option<usize> {
+    (router < NUMBERS - 1).then(|| router + 1)
 }
 
-fn read(file: &File, offset: u64) -> Option<u64> {
-    let mut bytes = [0; 8];
-    file.read_exact_at(&mut bytes, offset).ok()?;
-    Some(u64::from_ne_bytes(bytes))
+/// In bytes.
+const fn offset(place: usize) -> u64 {
+    place as u64 * 8
 }
 
 /// One of the future is no beat.
@@ -176,8 +204,8 @@ mod tests {
         let table = BeatTable::new().unwrap();
         let long = Duration::from_secs(3600);
         assert_eq!(table.last(7, 0, long), None, "nothing was written");
-        let beats = Beats::of(table.handle().unwrap());
-        beats.begin(7, &names(&["a", "b", "c"])).unwrap();
+        let beats = Beats::of(table.handle().unwrap()).unwrap();
+        beats.begin(7, &names(&["a", "b", "c"]));
         let (first, last) = (beats.router("a"), beats.router("c"));
         assert_eq!(table.last(7, 0, long), None, "it has never advertised");
         last.advertised();
@@ -186,7 +214,8 @@ mod tests {
         assert!(told <= monotonic_ns());
         assert!(table.last(7, 2, long).unwrap() <= told);
         assert_eq!(table.last(7, 1, long), None, "another router");
-        assert_eq!(table.last(7, 3, long), None, "a hole");
+        assert_eq!(table.last(7, 3, long), None, "it has no such router");
+        assert_eq!(table.last(7, usize::MAX, long), None, "nor has anybody");
         assert_eq!(table.last(8, 0, long), None, "another configuration");
         assert_eq!(table.last(7, 0, Duration::ZERO), None, "too old");
         first.ended();
@@ -199,19 +228,29 @@ mod tests {
     fn a_router_keeps_its_beat_where_another_configuration_has_it() {
         let table = BeatTable::new().unwrap();
         let long = Duration::from_secs(3600);
-        let beats = Beats::of(table.handle().unwrap());
-        beats.begin(1, &names(&["gone", "stays"])).unwrap();
+        let beats = Beats::of(table.handle().unwrap()).unwrap();
+        beats.begin(1, &names(&["gone", "stays"]));
         let (gone, stays) = (beats.router("gone"), beats.router("stays"));
         gone.advertised();
         stays.advertised();
         let beat = table.last(1, 1, long).unwrap();
-        beats.begin(2, &names(&["stays", "new"])).unwrap();
+        beats.begin(2, &names(&["stays", "new"]));
         assert_eq!(table.last(2, 0, long), Some(beat));
         assert_eq!(table.last(2, 1, long), None);
         gone.advertised();
         assert_eq!(table.last(2, 1, long), None, "it is in no slot any more");
+        assert_eq!(table.last(1, 0, long), None, "nor is it in the old table");
         stays.ended();
         assert_eq!(table.last(2, 0, long), None);
+    }
+
+    #[test]
+    fn a_file_that_could_shrink_is_no_table() {
+        let file = File::from(rustix::fs::memfd_create("beats", MemfdFlags::CLOEXEC).unwrap());
+        file.set_len(offset(NUMBERS)).unwrap();
+        assert!(Beats::of(file.into()).is_err());
+        let table = BeatTable::new().unwrap();
+        assert!(table.0.set_len(0).is_err(), "it cannot");
     }
 
     #[test]

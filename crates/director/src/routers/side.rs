@@ -242,10 +242,8 @@ impl Side {
             changes: plan.words.clone(),
             steps: steps(plan),
         });
-        if let Some(beats) = &self.shop.beats
-            && let Err(error) = beats.begin(number, &parties.order)
-        {
-            warn!(%error, "should this process die, no mastership outlives it");
+        if let Some(beats) = &self.shop.beats {
+            beats.begin(number, &parties.order);
         }
         self.shop.adopt = Arc::new(adopt.collect::<BTreeMap<_, _>>());
         self.shop.parties = Arc::new(parties);

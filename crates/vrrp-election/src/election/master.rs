@@ -121,10 +121,10 @@ impl Election {
             self.retry = RETRY.0;
         }
         let interval = self.config.interval.duration();
-        let next = due + interval;
-        self.advertise_next(if next > now { next } else { now + interval });
-        let silent = now.saturating_duration_since(due) + interval;
-        if silent >= self.master_down_interval() {
+        let (next, anew) = (due + interval, now + interval);
+        self.advertise_next(if next > now { next } else { anew });
+        // The last advertisement was an interval before this one was due.
+        if anew >= due + self.master_down_interval() {
             // We were silent for so long that somebody may have taken over and told the neighbours so.
             self.announce_round(now);
         }

@@ -119,11 +119,10 @@ impl<T: Transport> Engine<T> {
             }
             Action::Hold { id: hold, until } => {
                 router.holding = true;
-                router
-                    .wanted
-                    .send_modify(|wanted| wanted.hold = Some(Hold { id: hold, until }));
-                if router.wanted.is_closed() {
-                    // The address task is gone, which takes a driver that panics.
+                let held = router.wanted.borrow().hold;
+                if held.is_some_and(|held| held.id == hold) {
+                    self.renew_soon(now, id);
+                } else if !router.hold(Hold { id: hold, until }) {
                     self.failed.push((id, Effect::HoldFailed(hold)));
                 }
             }
@@ -144,6 +143,31 @@ impl<T: Transport> Engine<T> {
                     }
                 }
                 self.say(now, id, EventKind::Transition(transition));
+            }
+        }
+    }
+
+    /// Not at once: a renewal of its own has the driver look at all addresses of the interface.
+    fn renew_soon(&mut self, now: Instant, id: RouterId) {
+        if self.renewals.is_empty() {
+            let at = self.rhythm.renewals_at(now);
+            self.deadlines.insert((at, Due::Renewals));
+        }
+        self.renewals.insert(id);
+    }
+
+    pub(super) fn renew_all(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.renewals) {
+            let Some(router) = self.routers.get(&id) else {
+                continue;
+            };
+            let election = router.seat.election(&self.groups);
+            // Unless it has let go of them meanwhile.
+            if let Some((hold, until)) = election.and_then(|election| election.holds())
+                && !router.hold(Hold { id: hold, until })
+            {
+                // An effect is never refused.
+                let _ = self.feed(now, id, Input::Effect(Effect::HoldFailed(hold)));
             }
         }
     }

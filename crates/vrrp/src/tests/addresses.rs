@@ -136,6 +136,41 @@ async fn announcements_wait_for_the_addresses_and_follow_the_schedule() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn leases_are_renewed_together_each_second() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let first = a.add(router(51, election(150))).await;
+    pass(millis(20)).await;
+    let second = a.add(router(52, election(150))).await;
+    until(&first, State::Master).await;
+    until(&second, State::Master).await;
+    pass(seconds(10)).await;
+    let times = a.driver.times(Operation::EnsurePresent);
+    let (taken, renewed) = times.split_at(2);
+    assert_ne!(taken[0], taken[1]);
+    assert!(renewed.len() >= 18, "{}", renewed.len());
+    for pair in renewed.chunks_exact(2) {
+        assert_eq!(pair[0], pair[1]);
+    }
+    let each = times.iter().step_by(2);
+    for (before, after) in each.clone().zip(each.skip(1)) {
+        assert!(*after - *before <= millis(1051), "{:?}", *after - *before);
+    }
+    // Nor does anything else wait for them.
+    let sent = lan.sent_by(&a);
+    for router in [51, 52] {
+        let of_it: Vec<_> = sent
+            .iter()
+            .filter(|sent| sent.message[1] == router)
+            .collect();
+        for pair in of_it.windows(2) {
+            let gap = pair[1].at - pair[0].at;
+            assert!(gap <= millis(1006), "{gap:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stuck_announcement_holds_up_no_renewal() {
     let lan = Lan::default();
     let a = lan.node("192.0.2.1");

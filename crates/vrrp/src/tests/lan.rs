@@ -62,6 +62,8 @@ struct Port {
     opened: usize,
     open_failures: usize,
     send_fails: bool,
+    /// How long each time packets were let gather.
+    gathered: Vec<Duration>,
 }
 
 /// One broadcast domain.
@@ -161,6 +163,12 @@ impl TestNode {
     /// Nothing goes in or out.
     pub(super) fn cut(&self, cut: bool) {
         self.lan.port(self.number, |port| port.cut = cut);
+    }
+
+    /// How long it has let packets gather since it was last asked, each time.
+    pub(super) fn gathered(&self) -> Vec<Duration> {
+        self.lan
+            .port(self.number, |port| std::mem::take(&mut port.gathered))
     }
 
     pub(super) fn fail_sends(&self, fails: bool) {
@@ -338,6 +346,10 @@ impl Transport for FakeTransport {
                 }
             }
         })
+    }
+
+    fn gather(&mut self, time: Duration) {
+        self.lan.port(self.node, |port| port.gathered.push(time));
     }
 
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>> {

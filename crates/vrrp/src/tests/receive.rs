@@ -1,6 +1,7 @@
 //! What is received and not heard is counted by its reason.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use locum_vrrp_election::{Config, State};
 use locum_vrrp_wire::{
@@ -309,4 +310,27 @@ async fn an_advertisement_that_waits_to_be_read_is_heard_before_its_sender_is_ta
     assert_eq!(on_a.status().stats.became_master, 0);
     // It is no excuse for ever.
     until(&on_a, State::Master).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_gather_before_a_burst_is_read_and_not_amid_a_flood() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let on_a = a.add(router(51, election(100))).await;
+    let good = bytes(&advert(51), GROUP);
+    let micros = Duration::from_micros;
+    assert_eq!(a.gathered(), []);
+    // More than are read before anything else gets its turn.
+    for _ in 0..200 {
+        a.inject(OTHER, GROUP, 255, good.clone());
+    }
+    pass(millis(1)).await;
+    assert_eq!(a.gathered(), [micros(500)]);
+    assert_eq!(on_a.status().stats.adverts_received, 200);
+
+    // The Master is taken for dead 3.609375 s after it was last heard, and no later for a packet that comes before.
+    pass(millis(3608)).await;
+    a.inject(OTHER, GROUP, 254, good);
+    pass(millis(1)).await;
+    assert_eq!(a.gathered(), [micros(375)]);
 }
