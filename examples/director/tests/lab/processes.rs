@@ -90,6 +90,27 @@ impl Pair {
         self.site.wait_answer(&self.prober, number)
     }
 
+    /// The address stays where it is, and no probe of it is lost.
+    fn client_sees_nothing_of(&self, what: impl FnOnce() -> Result) -> Result {
+        let before = count(&self.second, "became_master")?;
+        let from = self.prober.elapsed();
+        what()?;
+        self.settles_on(1)?;
+        self.nothing_was_lost_since(from);
+        assert_eq!(count(&self.second, "became_master")?, before);
+        Ok(())
+    }
+
+    /// The better director loses those processes that are not the routers'.
+    fn others_are_replaced(&self, signal: Signal, kills: u64) -> Result {
+        for name in ["checker", "programs"] {
+            self.first.signal_process(name, signal)?;
+            self.first.wait_restarts(name, 1, PATIENCE)?;
+            assert_eq!(self.first.of_process(name, "kills")?, Some(kills));
+        }
+        Ok(())
+    }
+
     fn nothing_was_lost_since(&self, from: Duration) {
         let report = self.prober.report_since(from);
         let lost = report.lost_in_outages();
@@ -150,14 +171,10 @@ fn open_things(host: &Host) -> BTreeMap<u32, (usize, usize)> {
 #[test]
 fn a_killed_routers_process_is_replaced_and_nothing_is_lost() -> Result {
     let pair = Pair::start()?;
-    let before = count(&pair.second, "became_master")?;
-    let from = pair.prober.elapsed();
-    pair.first.signal_process("routers", Signal::Kill)?;
-    pair.first.wait_restarts("routers", 1, PATIENCE)?;
-    pair.settles_on(1)?;
-    pair.nothing_was_lost_since(from);
-    assert_eq!(count(&pair.second, "became_master")?, before);
-    Ok(())
+    pair.client_sees_nothing_of(|| {
+        pair.first.signal_process("routers", Signal::Kill)?;
+        Ok(pair.first.wait_restarts("routers", 1, PATIENCE)?)
+    })
 }
 
 #[test]
@@ -172,22 +189,17 @@ fn a_routers_process_that_hangs_is_killed_and_replaced() -> Result {
 #[test]
 fn the_other_processes_die_and_the_address_stays() -> Result {
     let pair = Pair::start()?;
-    let before = count(&pair.second, "became_master")?;
-    let from = pair.prober.elapsed();
-    for name in ["checker", "programs"] {
-        pair.first.signal_process(name, Signal::Kill)?;
-        pair.first.wait_restarts(name, 1, PATIENCE)?;
-    }
-    // The new one knows what it is told only.
-    let host = pair.site.host(1)?;
-    for routers in [&[(51, 150), (61, 150)][..], &[(51, 150)]] {
-        host.write(&pair.first.config(), &config(routers))?;
-        let reload = program::director(host, &format!("reload --socket {SOCKET}"))?;
-        assert_eq!(reload.code, Some(0), "{}", reload.stderr);
-    }
-    pair.settles_on(1)?;
-    pair.nothing_was_lost_since(from);
-    assert_eq!(count(&pair.second, "became_master")?, before);
+    pair.client_sees_nothing_of(|| {
+        pair.others_are_replaced(Signal::Kill, 0)?;
+        // The new checker knows what it is told only.
+        let host = pair.site.host(1)?;
+        for routers in [&[(51, 150), (61, 150)][..], &[(51, 150)]] {
+            host.write(&pair.first.config(), &config(routers))?;
+            let reload = program::director(host, &format!("reload --socket {SOCKET}"))?;
+            assert_eq!(reload.code, Some(0), "{}", reload.stderr);
+        }
+        Ok(())
+    })?;
     assert_eq!(pair.first.of_process("routers", "restarts")?, Some(0));
     Ok(())
 }
@@ -195,16 +207,8 @@ fn the_other_processes_die_and_the_address_stays() -> Result {
 #[test]
 fn the_other_processes_hang_and_are_replaced_and_the_address_stays() -> Result {
     let pair = Pair::start()?;
-    let before = count(&pair.second, "became_master")?;
-    let from = pair.prober.elapsed();
-    for name in ["checker", "programs"] {
-        pair.first.signal_process(name, Signal::Stop)?;
-        pair.first.wait_restarts(name, 1, PATIENCE)?;
-        assert_eq!(pair.first.of_process(name, "kills")?, Some(1));
-    }
-    pair.settles_on(1)?;
-    pair.nothing_was_lost_since(from);
-    assert_eq!(count(&pair.second, "became_master")?, before);
+    pair.client_sees_nothing_of(|| pair.others_are_replaced(Signal::Stop, 1))?;
+    assert_eq!(pair.first.of_process("routers", "restarts")?, Some(0));
     Ok(())
 }
 
@@ -212,20 +216,17 @@ fn the_other_processes_hang_and_are_replaced_and_the_address_stays() -> Result {
 #[test]
 fn a_parent_that_hangs_and_wakes_changes_nothing() -> Result {
     let pair = Pair::start()?;
-    let before = count(&pair.second, "became_master")?;
-    let from = pair.prober.elapsed();
-    pair.first.child().signal(Signal::Stop)?;
-    let enough = (pair.router.lease() + pair.router.master_down()) * 2;
-    let changed = wait_until("another owner", enough, || {
-        pair.site
-            .host(1)
-            .is_ok_and(|host| pair.site.owners_of(pair.router.vip()) != [host.name()])
-    });
-    pair.first.child().signal(Signal::Cont)?;
-    assert!(changed.is_err(), "the address has another owner");
-    pair.settles_on(1)?;
-    pair.nothing_was_lost_since(from);
-    assert_eq!(count(&pair.second, "became_master")?, before);
+    let host = pair.site.host(1)?.name();
+    pair.client_sees_nothing_of(|| {
+        pair.first.child().signal(Signal::Stop)?;
+        let enough = (pair.router.lease() + pair.router.master_down()) * 2;
+        let changed = wait_until("another owner", enough, || {
+            pair.site.owners_of(pair.router.vip()) != [host]
+        });
+        pair.first.child().signal(Signal::Cont)?;
+        assert!(changed.is_err(), "the address has another owner");
+        Ok(())
+    })?;
     for name in ["routers", "checker", "programs"] {
         assert_eq!(pair.first.of_process(name, "restarts")?, Some(0), "{name}");
     }

@@ -95,6 +95,21 @@ impl Bench {
         Ok(())
     }
 
+    /// The first of two web servers dies and is out; it comes back and is in.
+    pub(crate) fn lose_a_server_for_a_while(&mut self, load: &LoadClient) -> Result {
+        if let Some(web) = self.web.first_mut() {
+            web.stop();
+        }
+        self.wait_serving(&[2])?;
+        wait_balanced(load, &["web2"])?;
+        if let Some(web) = self.web.first_mut() {
+            web.resume()?;
+        }
+        self.wait_serving(&[1, 2])?;
+        wait_balanced(load, &["web1", "web2"])?;
+        Ok(())
+    }
+
     pub(crate) fn start_load(&self, service: u8) -> Result<LoadClient> {
         // Every connection of the laboratory costs the one CPU 5 ms.
         let config = LoadConfig::default().interval(Duration::from_millis(30));

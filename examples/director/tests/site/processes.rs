@@ -26,15 +26,7 @@ pub(crate) fn a_killed_checker_changes_no_pool() {
         })?;
         seen?;
         // It checks, and has the table.
-        if let Some(web) = bench.web.first_mut() {
-            web.stop();
-        }
-        bench.wait_serving(&[2])?;
-        wait_balanced(&load, &["web2"])?;
-        if let Some(web) = bench.web.first_mut() {
-            web.resume()?;
-        }
-        bench.wait_serving(&[1, 2])
+        bench.lose_a_server_for_a_while(&load)
     });
 }
 

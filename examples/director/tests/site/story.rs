@@ -35,17 +35,7 @@ fn tell(method: Method, family: Family) {
         let load = bench.start_load(1)?;
         wait_balanced(&load, &both)?;
 
-        // A web server dies and is out, comes back and is in.
-        if let Some(web) = bench.web.first_mut() {
-            web.stop();
-        }
-        bench.wait_serving(&[2])?;
-        wait_balanced(&load, &["web2"])?;
-        if let Some(web) = bench.web.first_mut() {
-            web.resume()?;
-        }
-        bench.wait_serving(&[1, 2])?;
-        wait_balanced(&load, &both)?;
+        bench.lose_a_server_for_a_while(&load)?;
 
         // The master is stopped and the service goes on; it returns and preempts.
         bench.stop_director(1)?;
