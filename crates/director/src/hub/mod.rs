@@ -263,6 +263,7 @@ impl Hub {
             routers::Notice::Failed(why) => self.fail(RunError::Routers(why)),
             routers::Notice::Happened(what) => self.happened(what),
             routers::Notice::Hello(_) => self.watchdog.feed(),
+            routers::Notice::Joined => self.tell_routers_again(),
             routers::Notice::Prepared { number, result } => {
                 self.feed_for(number, Input::Prepared(Party::Routers, result));
             }
@@ -346,6 +347,9 @@ impl Hub {
     fn happened(&mut self, what: What) {
         if let What::RouterState { router, to, .. } = &what {
             self.states.insert(router.clone(), *to);
+            if self.stage == Stage::Running {
+                self.forget_those_gone();
+            }
             self.tell_masters();
             if self.stage == Stage::Running {
                 systemd::status(&self.summary());
@@ -360,6 +364,14 @@ impl Hub {
             self.trackers.send(track::Input::Service { name, health });
         }
         self.stream.tell(what);
+    }
+
+    /// A router that the configuration no longer has counts until it has handed over.
+    fn forget_those_gone(&mut self) {
+        let Some(kept) = &self.kept else { return };
+        self.states.retain(|name, state| {
+            *state == StateName::Leaving || kept.priorities.contains_key(name)
+        });
     }
 
     fn tracked(&mut self, told: track::Told) {

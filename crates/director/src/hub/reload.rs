@@ -244,8 +244,7 @@ impl Hub {
         if let (Ok(_), Some(kept)) = (&result, &self.kept) {
             self.verdicts
                 .retain(|name, _| kept.priorities.contains_key(name));
-            self.states
-                .retain(|name, _| kept.priorities.contains_key(name));
+            self.forget_those_gone();
             self.tell_masters();
             self.tell_servers();
             self.tell_routers_again();

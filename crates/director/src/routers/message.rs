@@ -45,7 +45,7 @@ pub(crate) struct Adopt {
 /// Told by the side of the virtual routers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Notice {
-    /// What was prepared under this number is in force.
+    /// What was prepared under this number is in force, but for routers that still hand over, and what waits for that.
     Committed { number: u64, changes: Vec<String> },
     /// It cannot go on, and why.
     Failed(String),
@@ -53,6 +53,8 @@ pub(crate) enum Notice {
     Happened(What),
     /// The answer to [`Order::Hello`].
     Hello(u64),
+    /// Virtual routers run that had to wait until others had left: they were told nothing yet.
+    Joined,
     /// The answer to [`Order::Prepare`]: why it cannot be taken, or in a few words what it would change.
     Prepared {
         number: u64,

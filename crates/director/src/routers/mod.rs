@@ -1,6 +1,7 @@
 //! The side of the virtual routers: elections and addresses. It runs on threads of its own, or in a process of its own,
 //! and shares nothing with the others but [`message`]s.
 
+mod agenda;
 mod machine;
 mod message;
 mod news;

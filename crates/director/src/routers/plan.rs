@@ -15,7 +15,7 @@ pub(super) enum Unit {
 
 impl Unit {
     /// As in a sentence.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Router(name) => format!("virtual router {name}"),
             Self::Group(name) => format!("sync group {name}"),
@@ -65,7 +65,7 @@ impl Parties {
 /// What has to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Plan {
-    /// All of them together, before anything else: what starts may need what they have.
+    /// Before anything else: what starts may need what they have.
     pub(super) stop: Vec<Unit>,
     /// Virtual routers that go on with another configuration.
     pub(super) change: Vec<String>,
@@ -134,12 +134,15 @@ fn difference(old: &Parties, new: &Parties, before: &[String], members: &[String
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::load;
 
     /// A router, as `name vrid rest-of-the-section`.
-    fn parties(routers: &[(&str, u8, &str)], groups: &[(&str, &[&str])]) -> Parties {
+    pub(in super::super) fn parties(
+        routers: &[(&str, u8, &str)],
+        groups: &[(&str, &[&str])],
+    ) -> Parties {
         let mut text = String::new();
         for (name, vrid, more) in routers {
             text += &format!(
@@ -150,10 +153,14 @@ mod tests {
         for (name, members) in groups {
             text += &format!("[[sync_group]]\nname = \"{name}\"\nmembers = {members:?}\n");
         }
+        of_text(&text)
+    }
+
+    pub(in super::super) fn of_text(text: &str) -> Parties {
         if text.is_empty() {
             return Parties::default();
         }
-        Parties::of(&load("test", &text, |_| Ok("secret".repeat(6))).unwrap())
+        Parties::of(&load("test", text, |_| Ok("secret".repeat(6))).unwrap())
     }
 
     fn words(old: &Parties, new: &Parties) -> Vec<String> {

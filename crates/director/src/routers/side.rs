@@ -1,22 +1,23 @@
 //! The loop of the side: orders in, what happened out.
 
-use std::collections::{BTreeMap, VecDeque};
+mod commit;
+
 use std::fs::File;
-use std::sync::Arc;
 use std::thread::JoinHandle as Thread;
 use std::time::Duration;
 
 use locum_vrrp::election::Tracking;
 use locum_vrrp::{Event, Priority, RouterStatus};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tracing::{error, warn};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tracing::warn;
 
+use super::agenda::Agenda;
 use super::machine::Machine;
-use super::message::{Adopt, Notice, Order};
-use super::plan::{self, Parties, Plan};
+use super::message::{Notice, Order};
+use super::plan::{self, Parties, Plan, Unit};
 use super::roll::Roll;
-use super::steps::{Did, Step, Workshop, steps};
+use super::steps::{Did, Workshop};
 use super::{Options, news};
 use crate::clock;
 use crate::config::Source;
@@ -77,7 +78,9 @@ async fn live(
         journal: Journal::default(),
         prepared: None,
         commit: None,
+        agenda: Agenda::default(),
         step: None,
+        leaving: JoinSet::new(),
         phase: Phase::Serving,
         records: recorder.is_some(),
     };
@@ -85,6 +88,7 @@ async fn live(
     while let Some(turn) = side.turn(&mut orders, &mut events, has_parent).await {
         match turn {
             Turn::Stepped(did) => side.stepped(did, &mut events)?,
+            Turn::Left(unit) => side.left(unit, &mut events)?,
             Turn::Event(event) => side.tell(&event),
             Turn::Order(Some(order)) => side.obey(order).await,
             Turn::Order(None) => {
@@ -110,8 +114,11 @@ struct Side {
     journal: Journal,
     prepared: Option<Prepared>,
     commit: Option<Commit>,
+    agenda: Agenda,
     /// The step that is under way.
     step: Option<Running>,
+    /// Ends with each unit that leaves.
+    leaving: JoinSet<Unit>,
     phase: Phase,
     /// There is a transcript.
     records: bool,
@@ -132,7 +139,6 @@ struct Prepared {
 /// A plan that is being carried out.
 struct Commit {
     number: u64,
-    steps: VecDeque<Step>,
     changes: Vec<String>,
     /// It is the first: then all of it has to work.
     is_start: bool,
@@ -141,6 +147,8 @@ struct Commit {
 struct Running {
     /// It adds a router: what that does is told of when it is on the roll.
     adds: bool,
+    /// It had to wait, and is part of no commit any more.
+    is_late: bool,
     work: JoinHandle<Did>,
 }
 
@@ -150,6 +158,7 @@ struct Running {
 )]
 enum Turn {
     Stepped(Did),
+    Left(Result<Unit, JoinError>),
     Event(Event),
     /// `None`: the parent is gone.
     Order(Option<Order>),
@@ -169,6 +178,7 @@ impl Side {
             biased;
             did = work(step) => Some(Turn::Stepped(did)),
             event = events.recv(), if !adds => event.map(Turn::Event),
+            Some(unit) = self.leaving.join_next(), if !adds => Some(Turn::Left(unit)),
             order = orders.recv(), if has_parent => Some(Turn::Order(order)),
         }
     }
@@ -217,101 +227,6 @@ impl Side {
             plan,
         });
         Ok(words)
-    }
-
-    fn commit(&mut self, number: u64, adopt: &[Adopt]) {
-        let Some(prepared) = self.prepared.take_if(|prepared| prepared.number == number) else {
-            error!("a change was to be carried out that is not prepared");
-            return;
-        };
-        let Prepared { parties, plan, .. } = prepared;
-        if self.records && !parties.groups.is_empty() {
-            warn!("the transcript leaves out the virtual routers in sync groups");
-        }
-        let adopt = adopt.iter().filter_map(
-            |Adopt {
-                 router,
-                 advertised_ns,
-             }| { Some((router.clone(), clock::at_monotonic(*advertised_ns)?)) },
-        );
-        self.roll
-            .order(parties.order.clone(), parties.groups.clone());
-        self.commit = Some(Commit {
-            number,
-            is_start: self.shop.parties.units.is_empty(),
-            changes: plan.words.clone(),
-            steps: steps(plan),
-        });
-        if let Some(beats) = &self.shop.beats {
-            beats.begin(number, &parties.order);
-        }
-        self.shop.adopt = Arc::new(adopt.collect::<BTreeMap<_, _>>());
-        self.shop.parties = Arc::new(parties);
-        self.go_on();
-    }
-
-    /// Begins the next step, or says that there is none.
-    fn go_on(&mut self) {
-        let Some(commit) = &mut self.commit else {
-            return;
-        };
-        if let Some(step) = commit.steps.pop_front() {
-            let adds = matches!(step, Step::Start(_));
-            let work = tokio::spawn(self.shop.begin(step, &self.roll));
-            self.step = Some(Running { adds, work });
-            return;
-        }
-        if let Some(Commit {
-            number, changes, ..
-        }) = self.commit.take()
-        {
-            self.notify(Notice::Committed { number, changes });
-        }
-    }
-
-    /// Takes note of what a step did. An error is that it cannot go on.
-    fn stepped(
-        &mut self,
-        did: Did,
-        events: &mut mpsc::UnboundedReceiver<Event>,
-    ) -> Result<(), String> {
-        self.step = None;
-        match did {
-            Did::Stopped(units) => {
-                self.tell_all(events);
-                for unit in &units {
-                    self.roll.strike(unit);
-                }
-            }
-            Did::Changed { name, config } => {
-                if let Some(member) = self.roll.members.get_mut(&name) {
-                    member.config = config;
-                }
-            }
-            Did::Started { members, group } => {
-                self.roll.groups.extend(group);
-                for (_, member) in &members {
-                    tokio::spawn(follow(member.router.watch(), self.journal.clone()));
-                }
-                self.roll.members.extend(members);
-                self.tell_all(events);
-            }
-            Did::Failed(why) => self.failed(why)?,
-        }
-        self.go_on();
-        Ok(())
-    }
-
-    fn failed(&mut self, why: String) -> Result<(), String> {
-        error!("{why}");
-        match &mut self.commit {
-            Some(commit) if commit.is_start => Err(why),
-            Some(commit) => {
-                commit.changes.push(why);
-                Ok(())
-            }
-            None => Ok(()),
-        }
     }
 
     /// Tells what has happened until now, before anything that follows from it.
@@ -371,6 +286,7 @@ impl Side {
     fn stop(&mut self) {
         self.phase = Phase::Stopping;
         self.commit = None;
+        self.agenda = Agenda::default();
         if let Some(step) = self.step.take() {
             step.work.abort();
         }

@@ -1,36 +1,19 @@
 //! Carrying out a plan, step by step. A step runs beside the loop of the side, which stays free to answer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::join_all;
 use locum_vrrp::{Group, Router, RouterConfig, Start};
 
 use super::machine::Machine;
-use super::plan::{Parties, Plan, Unit};
+use super::plan::{Parties, Unit};
 use super::roll::{Member, Roll};
 use crate::process::Beats;
 use crate::sequence::Sequences;
 use crate::words::chain;
-
-/// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
-    Stop(Vec<Unit>),
-    Change(String),
-    Start(Unit),
-}
-
-/// What to do, in order.
-pub(super) fn steps(plan: Plan) -> VecDeque<Step> {
-    let stop = (!plan.stop.is_empty()).then_some(Step::Stop(plan.stop));
-    let change = plan.change.into_iter().map(Step::Change);
-    let start = plan.start.into_iter().map(Step::Start);
-    stop.into_iter().chain(change).chain(start).collect()
-}
 
 /// What became of a step.
 #[derive(Debug)]
@@ -39,7 +22,6 @@ pub(super) fn steps(plan: Plan) -> VecDeque<Step> {
     reason = "one at a time, and only passed on"
 )]
 pub(super) enum Did {
-    Stopped(Vec<Unit>),
     Changed {
         name: String,
         config: RouterConfig,
@@ -79,38 +61,18 @@ impl Workshop {
         })
     }
 
-    /// The work of a step on those that run.
-    pub(super) fn begin(
+    /// Has a router that runs go on with what the configuration has.
+    pub(super) fn change(
         &self,
-        step: Step,
+        name: String,
         roll: &Roll,
     ) -> impl Future<Output = Did> + Send + 'static {
         let shop = self.clone();
-        let members = |unit: &Unit| match unit {
-            Unit::Router(name) => Leaving::Router(roll.members.get(name).cloned()),
-            Unit::Group(name) => Leaving::Group(roll.groups.get(name).cloned()),
-        };
-        let leaving: Vec<Leaving> = match &step {
-            Step::Stop(units) => units.iter().map(members).collect(),
-            Step::Change(_) | Step::Start(_) => Vec::new(),
-        };
-        let changing = match &step {
-            Step::Change(name) => roll.members.get(name).map(|member| member.router.clone()),
-            Step::Stop(_) | Step::Start(_) => None,
-        };
-        async move {
-            match step {
-                Step::Stop(units) => {
-                    join_all(leaving.into_iter().map(Leaving::stop)).await;
-                    Did::Stopped(units)
-                }
-                Step::Change(name) => shop.change(name, changing).await,
-                Step::Start(unit) => shop.start(unit).await,
-            }
-        }
+        let router = roll.members.get(&name).map(|member| member.router.clone());
+        async move { shop.reconfigure(name, router).await }
     }
 
-    async fn change(&self, name: String, router: Option<Router>) -> Did {
+    async fn reconfigure(&self, name: String, router: Option<Router>) -> Did {
         let (Some(router), Some(config)) = (router, self.parties.routers.get(&name)) else {
             return Did::Failed(format!("there is no virtual router {name} to change"));
         };
@@ -124,7 +86,13 @@ impl Workshop {
         }
     }
 
-    async fn start(&self, unit: Unit) -> Did {
+    /// Adds what the configuration has under this name.
+    pub(super) fn start(&self, unit: Unit) -> impl Future<Output = Did> + Send + 'static {
+        let shop = self.clone();
+        async move { shop.add_unit(unit).await }
+    }
+
+    async fn add_unit(&self, unit: Unit) -> Did {
         let names = self.parties.units.get(&unit).into_iter().flatten();
         let mut members = Vec::new();
         for name in names {
@@ -200,25 +168,5 @@ impl Workshop {
                 .collect(),
             group: Some((name.to_owned(), group)),
         })
-    }
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, and only passed on"
-)]
-enum Leaving {
-    Router(Option<Member>),
-    Group(Option<Group>),
-}
-
-impl Leaving {
-    /// Hands over. The library bounds how long that takes.
-    async fn stop(self) {
-        match self {
-            Self::Router(Some(member)) => member.router.stop().await,
-            Self::Group(Some(group)) => group.stop().await,
-            Self::Router(None) | Self::Group(None) => {}
-        }
     }
 }

@@ -263,6 +263,58 @@ fn when_all_processes_die_at_once_the_lease_ends() -> Result {
     pair.settles_on(2)
 }
 
+/// A router with this interval takes about four of it to hand over to nobody.
+const SLOW: &str = "1s";
+
+#[test]
+fn a_reload_does_not_wait_for_a_router_to_hand_over() -> Result {
+    let pair = Pair::start()?;
+    let host = pair.site.host(1)?;
+    let path = pair.first.config();
+    let alone = config(&[(51, 150)]);
+    let both = config(&[(51, 150), (61, 150)]);
+    let (rest, slow) = both.rsplit_once("100ms").ok_or("no interval")?;
+    let both = format!("{rest}{SLOW}{slow}");
+    let command = |line: &str| program::director(host, &format!("{line} --socket {SOCKET}"));
+    let reload = |toml: &str| -> Result<String> {
+        host.write(&path, toml)?;
+        let ended = command("reload")?;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        Ok(ended.stdout)
+    };
+    let slow = |what: &str| -> Option<serde_json::Value> {
+        let status = pair.first.status().ok()?;
+        status.pointer(&format!("/routers/1/{what}")).cloned()
+    };
+    let is_master = || slow("state").is_some_and(|state| state == "master");
+    let address = net4(60).addr();
+
+    let from = pair.prober.elapsed();
+    reload(&both)?;
+    wait_until("v61 to be master", PATIENCE, is_master)?;
+    reload(&alone)?;
+    assert!(host.has_address(address), "it was waited for");
+    assert_eq!(slow("state"), None, "it is no longer configured");
+
+    let answer = reload(&both)?;
+    assert!(
+        answer.contains("when virtual router v61 has handed over"),
+        "{answer}"
+    );
+    assert_eq!(slow("state"), None, "it has to wait for itself");
+    let told = command("priority v61 42 --reason test")?;
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    wait_until("v61 to be master again", PATIENCE, is_master)?;
+    assert_eq!(
+        slow("priority"),
+        Some(42.into()),
+        "what it is to be told it is told in the end"
+    );
+    assert!(host.has_address(address));
+    pair.nothing_was_lost_since(from);
+    pair.settles_on(1)
+}
+
 #[test]
 fn reloads_do_not_touch_what_stays() -> Result {
     let pair = Pair::start()?;
