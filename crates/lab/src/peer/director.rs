@@ -1,5 +1,6 @@
 //! Our own program as a peer.
 
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -142,6 +143,42 @@ impl Director {
         // No process has the number 0, which the host refuses.
         let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
         self.host.signal(pid, signal)
+    }
+
+    /// Posts an action, such as `{"action": "reload"}`, to its control socket, and returns the answer. Its own command
+    /// would have to start first.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Io`] without an answer within `bound`, [`LabError::Unexpected`] if that is not JSON.
+    pub fn act(
+        &self,
+        action: &serde_json::Value,
+        bound: Duration,
+    ) -> Result<serde_json::Value, LabError> {
+        let (socket, body) = (self.control_socket(), action.to_string());
+        let answer = self.host.run(move || -> io::Result<String> {
+            let mut stream = UnixStream::connect(socket)?;
+            stream.set_read_timeout(Some(bound))?;
+            let length = body.len();
+            write!(
+                stream,
+                "POST /api/v1/actions HTTP/1.1\r\nHost: director\r\nConnection: close\r\n\
+                 Content-Length: {length}\r\n\r\n{body}"
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        });
+        let answer = answer.map_err(|source| LabError::Io {
+            attempt: "ask a director to act",
+            source,
+        })?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body).map_err(|source| LabError::Unexpected {
+            command: action.to_string(),
+            source,
+        })
     }
 
     /// Waits until it answers on its control socket.
