@@ -26,6 +26,7 @@ use self::kept::{Kept, Wish};
 use self::reload::{Attempt, First};
 use self::sides::{Heard, Sides, Started};
 use self::systemd::Watchdog;
+use self::telling::answers;
 use crate::checker;
 use crate::clock;
 use crate::control::{Action, Caller, Done, Refused, Request};
@@ -346,11 +347,13 @@ impl Hub {
     /// Gives what happened its number, and draws the conclusions.
     fn happened(&mut self, what: What) {
         if let What::RouterState { router, to, .. } = &what {
-            self.states.insert(router.clone(), *to);
+            let before = self.states.insert(router.clone(), *to);
             if self.stage == Stage::Running {
                 self.forget_those_gone();
             }
-            self.tell_masters();
+            if before.map(answers) != Some(answers(*to)) {
+                self.tell_masters();
+            }
             if self.stage == Stage::Running {
                 systemd::status(&self.summary());
             }

@@ -13,13 +13,16 @@ use crate::routers;
 use crate::status::StateName;
 use crate::track::{self, Verdict};
 
+/// Is one in this state master to the checker side? One that still answers until its successor does is.
+pub(super) const fn answers(state: StateName) -> bool {
+    matches!(state, StateName::Master | StateName::Leaving)
+}
+
 impl Hub {
-    /// Tells the checker side which routers are master. One that still answers until its successor does is.
+    /// Tells the checker side which routers are master.
     pub(super) fn tell_masters(&self) {
-        let masters = self.states.iter().map(|(name, state)| {
-            let master = matches!(state, StateName::Master | StateName::Leaving);
-            (name.clone(), master)
-        });
+        let states = self.states.iter();
+        let masters = states.map(|(name, state)| (name.clone(), answers(*state)));
         self.sides
             .checker(checker::Order::Masters(masters.collect()));
     }

@@ -1,19 +1,19 @@
 //! In which order plans are carried out. A router that stops hands over first, which takes some of its intervals. The rest
 //! of the plan waits for that only if it needs something that the router still has. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use locum_vrrp::{Family, RouterConfig};
 
 use super::plan::{Parties, Plan, Unit};
 
-/// One thing to do.
+/// What is done together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    Stop(Unit),
-    Change(String),
-    Start(Unit),
+    Stop(Vec<Unit>),
+    Change(Vec<String>),
+    Start(Vec<Unit>),
 }
 
 /// What is next.
@@ -25,11 +25,14 @@ pub(super) enum Next {
     Nothing,
 }
 
-/// What is still to be done, and who is leaving.
+/// What is still to be done, in this order, and who is leaving.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    steps: VecDeque<Step>,
-    /// No step needs anything of those who leave: they are looked at together, as one may need what another gives up.
+    stop: Vec<Unit>,
+    change: Vec<String>,
+    start: Vec<Unit>,
+    /// Nothing that changes or starts needs anything of those who leave. They are looked at together, as one may need what
+    /// another gives up.
     is_clear: bool,
     leaving: BTreeMap<Unit, Vec<Claim>>,
     /// Who still has it.
@@ -48,36 +51,39 @@ enum Claim {
 impl Agenda {
     /// Adds a plan, which leads from some parties to others. What has waited until now is done as the new ones have it.
     pub(super) fn add(&mut self, plan: Plan, old: &Parties, new: &Parties) {
-        let mut waiting = std::mem::take(&mut self.steps);
-        let to_start: BTreeSet<Unit> = waiting.iter().filter_map(Step::starts).cloned().collect();
-        let started_anew: BTreeSet<&String> = members(&to_start, new).collect();
-        let change = plan
-            .change
-            .into_iter()
-            .filter(|name| !started_anew.contains(name));
+        let never_began: BTreeSet<Unit> = std::mem::take(&mut self.start).into_iter().collect();
         let stopped: BTreeSet<&String> = members(&plan.stop, old).collect();
-        waiting.retain(|step| match step {
-            Step::Start(unit) | Step::Stop(unit) => !plan.stop.contains(unit),
-            Step::Change(name) => !stopped.contains(name),
-        });
+        self.change.retain(|name| !stopped.contains(name));
+        let started_anew: BTreeSet<&String> = members(&never_began, new).collect();
+        let change = plan.change.into_iter();
+        let change = change.filter(|name| !started_anew.contains(name));
+        self.change.extend(change);
+        let waiting = never_began.iter().filter(|unit| !plan.stop.contains(unit));
+        self.start.extend(waiting.cloned());
+        self.start.extend(plan.start);
         let stop = plan.stop.into_iter();
-        // What has yet to start need not stop.
-        let stop = stop.filter(|unit| !to_start.contains(unit));
-        self.steps = stop.map(Step::Stop).collect();
-        self.steps.extend(waiting);
-        self.steps.extend(change.map(Step::Change));
-        self.steps.extend(plan.start.into_iter().map(Step::Start));
+        self.stop
+            .extend(stop.filter(|unit| !never_began.contains(unit)));
         self.is_clear = false;
     }
 
     pub(super) fn next(&mut self, parties: &Parties) -> Next {
-        if !matches!(self.steps.front(), Some(Step::Stop(_))) && !self.is_clear {
+        if !self.stop.is_empty() {
+            return Next::Do(Step::Stop(std::mem::take(&mut self.stop)));
+        }
+        if !self.is_clear {
             if let Some(unit) = self.obstacle(parties) {
                 return Next::Wait(unit.clone());
             }
             self.is_clear = true;
         }
-        self.steps.pop_front().map_or(Next::Nothing, Next::Do)
+        if !self.change.is_empty() {
+            return Next::Do(Step::Change(std::mem::take(&mut self.change)));
+        }
+        if !self.start.is_empty() {
+            return Next::Do(Step::Start(std::mem::take(&mut self.start)));
+        }
+        Next::Nothing
     }
 
     /// This unit hands over from now on, and keeps until then what its routers have.
@@ -112,32 +118,13 @@ impl Agenda {
         if self.claims.is_empty() {
             return None;
         }
-        self.steps.iter().find_map(|step| {
-            let names = match step {
-                Step::Stop(_) => return None,
-                Step::Change(name) => std::slice::from_ref(name),
-                Step::Start(unit) => {
-                    if let Some((unit, _)) = self.leaving.get_key_value(unit) {
-                        return Some(unit);
-                    }
-                    parties.units.get(unit)?
-                }
-            };
-            let routers = names
-                .iter()
-                .filter_map(|name| Some((name, parties.routers.get(name)?)));
-            let mut claims = routers.flat_map(|(name, config)| claims(name, config));
-            claims.find_map(|claim| self.claims.get(&claim)?.first())
-        })
-    }
-}
-
-impl Step {
-    fn starts(&self) -> Option<&Unit> {
-        match self {
-            Self::Start(unit) => Some(unit),
-            Self::Stop(_) | Self::Change(_) => None,
-        }
+        let mut starting = self.start.iter();
+        let same = starting.find_map(|unit| self.leaving.get_key_value(unit));
+        let names = self.change.iter().chain(members(&self.start, parties));
+        let routers = names.filter_map(|name| Some((name, parties.routers.get(name)?)));
+        let mut needed = routers.flat_map(|(name, config)| claims(name, config));
+        same.map(|(unit, _)| unit)
+            .or_else(|| needed.find_map(|claim| self.claims.get(&claim)?.first()))
     }
 }
 
@@ -189,7 +176,7 @@ mod tests {
             let mut done = Vec::new();
             loop {
                 match self.agenda.next(&self.parties) {
-                    Next::Do(step) => done.push(self.carry_out(step)),
+                    Next::Do(step) => done.extend(self.carry_out(step)),
                     Next::Wait(unit) => {
                         done.push(format!("wait for {}", name(&unit)));
                         return done;
@@ -204,25 +191,34 @@ mod tests {
             self.go_on()
         }
 
-        fn carry_out(&mut self, step: Step) -> String {
+        fn carry_out(&mut self, step: Step) -> Vec<String> {
             let words = words(&step);
             match step {
-                Step::Stop(unit) => {
-                    let name = name(&unit);
-                    let config = self.running.remove(name).unwrap();
-                    self.agenda.leaves(unit.clone(), [(name, &config)]);
+                Step::Stop(units) => {
+                    for unit in units {
+                        let name = name(&unit).to_owned();
+                        let config = self.running.remove(&name).unwrap();
+                        self.agenda.leaves(unit, [(&*name, &config)]);
+                    }
                 }
-                Step::Start(unit) => {
-                    let name = name(&unit).to_owned();
-                    let config = self.parties.routers.get(&name).unwrap().clone();
-                    assert!(self.running.insert(name, config).is_none());
+                Step::Start(units) => {
+                    for unit in units {
+                        assert!(!self.run_as_configured(name(&unit)));
+                    }
                 }
-                Step::Change(name) => {
-                    let config = self.parties.routers.get(&name).unwrap().clone();
-                    assert!(self.running.insert(name, config).is_some());
+                Step::Change(names) => {
+                    for name in names {
+                        assert!(self.run_as_configured(&name));
+                    }
                 }
             }
             words
+        }
+
+        /// Whether it ran before.
+        fn run_as_configured(&mut self, name: &str) -> bool {
+            let config = self.parties.routers.get(name).unwrap().clone();
+            self.running.insert(name.to_owned(), config).is_some()
         }
     }
 
@@ -251,11 +247,15 @@ mod tests {
         }
     }
 
-    fn words(step: &Step) -> String {
+    fn words(step: &Step) -> Vec<String> {
+        let all = |verb: &str, units: &[Unit]| {
+            let units = units.iter();
+            units.map(|unit| format!("{verb} {}", name(unit))).collect()
+        };
         match step {
-            Step::Stop(unit) => format!("stop {}", name(unit)),
-            Step::Change(name) => format!("change {name}"),
-            Step::Start(unit) => format!("start {}", name(unit)),
+            Step::Stop(units) => all("stop", units),
+            Step::Change(names) => names.iter().map(|name| format!("change {name}")).collect(),
+            Step::Start(units) => all("start", units),
         }
     }
 

@@ -145,17 +145,13 @@ struct Commit {
 }
 
 struct Running {
-    /// It adds a router: what that does is told of when it is on the roll.
+    /// It adds routers: what they do is told of when they are on the roll.
     adds: bool,
     /// It had to wait, and is part of no commit any more.
     is_late: bool,
     work: JoinHandle<Did>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, and only passed on"
-)]
 enum Turn {
     Stepped(Did),
     Left(Result<Unit, JoinError>),
@@ -300,7 +296,10 @@ async fn work(step: &mut Option<Running>) -> Did {
     match step {
         Some(step) => match (&mut step.work).await {
             Ok(did) => did,
-            Err(error) => Did::Failed(format!("a change was not carried out: {error}")),
+            Err(error) => Did {
+                failed: vec![format!("a change was not carried out: {error}")],
+                ..Did::default()
+            },
         },
         None => std::future::pending().await,
     }

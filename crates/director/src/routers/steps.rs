@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use locum_vrrp::{Group, Router, RouterConfig, Start};
 
 use super::machine::Machine;
@@ -16,23 +17,17 @@ use crate::sequence::Sequences;
 use crate::words::chain;
 
 /// What became of a step.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, and only passed on"
-)]
-pub(super) enum Did {
-    Changed {
-        name: String,
-        config: RouterConfig,
-    },
-    Started {
-        members: Vec<(String, Member)>,
-        group: Option<(String, Group)>,
-    },
-    /// It could not be done, and why.
-    Failed(String),
+#[derive(Debug, Default)]
+pub(super) struct Did {
+    pub(super) changed: Vec<(String, RouterConfig)>,
+    pub(super) started: Vec<(String, Member)>,
+    pub(super) groups: Vec<(String, Group)>,
+    /// What could not be done, and why.
+    pub(super) failed: Vec<String>,
 }
+
+/// The routers of a unit, and the group if it is one.
+type Added = (Vec<(String, Member)>, Option<(String, Group)>);
 
 /// What steps are done with.
 #[derive(Debug, Clone)]
@@ -61,39 +56,71 @@ impl Workshop {
         })
     }
 
-    /// Has a router that runs go on with what the configuration has.
+    /// Has routers that run go on with what the configuration has. All are told at once, as is whatever starts: each answer
+    /// comes from another thread.
     pub(super) fn change(
         &self,
-        name: String,
+        names: Vec<String>,
         roll: &Roll,
     ) -> impl Future<Output = Did> + Send + 'static {
         let shop = self.clone();
-        let router = roll.members.get(&name).map(|member| member.router.clone());
-        async move { shop.reconfigure(name, router).await }
+        let routers = names.into_iter().map(|name| {
+            let router = roll.members.get(&name).map(|member| member.router.clone());
+            (name, router)
+        });
+        let routers: Vec<_> = routers.collect();
+        async move {
+            let all = routers.into_iter();
+            let all = all.map(|(name, router)| shop.reconfigure(name, router));
+            let mut did = Did::default();
+            for one in join_all(all).await {
+                match one {
+                    Ok(changed) => did.changed.push(changed),
+                    Err(why) => did.failed.push(why),
+                }
+            }
+            did
+        }
     }
 
-    async fn reconfigure(&self, name: String, router: Option<Router>) -> Did {
+    async fn reconfigure(
+        &self,
+        name: String,
+        router: Option<Router>,
+    ) -> Result<(String, RouterConfig), String> {
         let (Some(router), Some(config)) = (router, self.parties.routers.get(&name)) else {
-            return Did::Failed(format!("there is no virtual router {name} to change"));
+            return Err(format!("there is no virtual router {name} to change"));
         };
         let config = self.equip(&name, config);
         match router.reconfigure(config.clone()).await {
-            Ok(()) => Did::Changed { name, config },
+            Ok(()) => Ok((name, config)),
             Err(error) => {
                 let why = chain(&error);
-                Did::Failed(format!("virtual router {name} stays as it was: {why}"))
+                Err(format!("virtual router {name} stays as it was: {why}"))
             }
         }
     }
 
-    /// Adds what the configuration has under this name.
-    pub(super) fn start(&self, unit: Unit) -> impl Future<Output = Did> + Send + 'static {
+    /// Adds what the configuration has under these names.
+    pub(super) fn start(&self, units: Vec<Unit>) -> impl Future<Output = Did> + Send + 'static {
         let shop = self.clone();
-        async move { shop.add_unit(unit).await }
+        async move {
+            let mut did = Did::default();
+            for one in join_all(units.iter().map(|unit| shop.add_unit(unit))).await {
+                match one {
+                    Ok((members, group)) => {
+                        did.started.extend(members);
+                        did.groups.extend(group);
+                    }
+                    Err(why) => did.failed.push(why),
+                }
+            }
+            did
+        }
     }
 
-    async fn add_unit(&self, unit: Unit) -> Did {
-        let names = self.parties.units.get(&unit).into_iter().flatten();
+    async fn add_unit(&self, unit: &Unit) -> Result<Added, String> {
+        let names = self.parties.units.get(unit).into_iter().flatten();
         let mut members = Vec::new();
         for name in names {
             if let Some(config) = self.parties.routers.get(name) {
@@ -101,11 +128,10 @@ impl Workshop {
                 members.push((name.as_str(), self.equip(name, config), start));
             }
         }
-        let added = match &unit {
+        match unit {
             Unit::Router(_) => self.add(members).await,
             Unit::Group(name) => self.add_group(name, members).await,
-        };
-        added.unwrap_or_else(Did::Failed)
+        }
     }
 
     /// Makes the machine ready for a router, and tells how that begins.
@@ -129,7 +155,7 @@ impl Workshop {
         }
     }
 
-    async fn add(&self, members: Vec<(&str, RouterConfig, Start)>) -> Result<Did, String> {
+    async fn add(&self, members: Vec<(&str, RouterConfig, Start)>) -> Result<Added, String> {
         let mut added = Vec::new();
         for (name, config, start) in members {
             let router = self
@@ -142,17 +168,14 @@ impl Workshop {
                 })?;
             added.push((name.to_owned(), Member { config, router }));
         }
-        Ok(Did::Started {
-            members: added,
-            group: None,
-        })
+        Ok((added, None))
     }
 
     async fn add_group(
         &self,
         name: &str,
         members: Vec<(&str, RouterConfig, Start)>,
-    ) -> Result<Did, String> {
+    ) -> Result<Added, String> {
         let added = self
             .machine
             .node
@@ -162,11 +185,8 @@ impl Workshop {
             .map_err(|error| format!("sync group {name} cannot be added: {}", chain(&error)))?;
         let routers = group.routers().iter().cloned();
         let named = members.into_iter().zip(routers);
-        Ok(Did::Started {
-            members: named
-                .map(|((name, config, _), router)| (name.to_owned(), Member { config, router }))
-                .collect(),
-            group: Some((name.to_owned(), group)),
-        })
+        let named =
+            named.map(|((name, config, _), router)| (name.to_owned(), Member { config, router }));
+        Ok((named.collect(), Some((name.to_owned(), group))))
     }
 }

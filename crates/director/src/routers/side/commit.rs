@@ -80,12 +80,14 @@ impl Side {
 
     fn begin(&mut self, step: Step) {
         let (adds, work) = match step {
-            Step::Stop(unit) => {
-                self.leave(unit);
+            Step::Stop(units) => {
+                for unit in units {
+                    self.leave(unit);
+                }
                 return;
             }
-            Step::Change(name) => (false, tokio::spawn(self.shop.change(name, &self.roll))),
-            Step::Start(unit) => (true, tokio::spawn(self.shop.start(unit))),
+            Step::Change(names) => (false, tokio::spawn(self.shop.change(names, &self.roll))),
+            Step::Start(units) => (true, tokio::spawn(self.shop.start(units))),
         };
         self.step = Some(Running {
             adds,
@@ -129,24 +131,28 @@ impl Side {
         events: &mut mpsc::UnboundedReceiver<Event>,
     ) -> Result<(), String> {
         let is_late = self.step.take().is_some_and(|step| step.is_late);
-        match did {
-            Did::Changed { name, config } => {
-                if let Some(member) = self.roll.members.get_mut(&name) {
-                    member.config = config;
-                }
+        let Did {
+            changed,
+            started,
+            groups,
+            failed,
+        } = did;
+        for (name, config) in changed {
+            if let Some(member) = self.roll.members.get_mut(&name) {
+                member.config = config;
             }
-            Did::Started { members, group } => {
-                self.roll.groups.extend(group);
-                for (_, member) in &members {
-                    tokio::spawn(follow(member.router.watch(), self.journal.clone()));
-                }
-                self.roll.members.extend(members);
-                self.tell_all(events);
-                if is_late {
-                    self.notify(Notice::Joined);
-                }
-            }
-            Did::Failed(why) => self.failed(why)?,
+        }
+        for (_, member) in &started {
+            tokio::spawn(follow(member.router.watch(), self.journal.clone()));
+        }
+        if is_late && !started.is_empty() {
+            self.notify(Notice::Joined);
+        }
+        self.roll.groups.extend(groups);
+        self.roll.members.extend(started);
+        self.tell_all(events);
+        for why in failed {
+            self.failed(why)?;
         }
         self.go_on();
         Ok(())

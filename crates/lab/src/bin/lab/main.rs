@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         Verb::CheckCost(arguments) => {
             check_cost::kernel(&arguments).run(|| code(check_cost::run(&arguments)))
         }
+        Verb::Churn(arguments) if arguments.without_ipvs => judged(churn::run(&arguments)),
         Verb::Churn(arguments) => churn::kernel(&arguments).run(|| judged(churn::run(&arguments))),
         Verb::Cost(arguments) => judged(router_cost::run(&arguments)),
         Verb::Failover(arguments) => code(failover::run(&arguments)),

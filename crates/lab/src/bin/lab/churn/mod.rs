@@ -5,6 +5,7 @@ mod footprint;
 mod report;
 
 use std::error::Error;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use clap::Args;
 use locum_lab::failover::Family;
 use locum_lab::kernel::Kernel;
 use locum_lab::site::{Method, Site, SiteConfig};
-use locum_lab::{Capture, Director, LoadConfig, ProbeConfig, Prober};
+use locum_lab::{Capture, Director, LoadConfig, ProbeConfig, Prober, WebServer};
 use serde_json::json;
 
 use self::footprint::Footprint;
@@ -28,8 +29,11 @@ const RELOAD_BOUND: Duration = Duration::from_secs(20);
 /// An idle thread of a pool goes after ten seconds.
 const QUIET: Duration = Duration::from_secs(15);
 const WARM_UP: u16 = 5;
-/// A booted kernel has one CPU for everybody.
+/// By then every server has been checked, and what checks keep for the next ones is open.
+const CHECKED: Duration = Duration::from_secs(3);
 const PROBE: Duration = Duration::from_millis(2);
+/// A booted kernel has one CPU for everybody.
+const PROBE_BOOTED: Duration = Duration::from_millis(10);
 /// Whoever waits for the one CPU is late, which is not lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 const REQUEST: Duration = Duration::from_millis(20);
@@ -50,6 +54,10 @@ pub(crate) struct Churn {
     /// In how much time, if the machine can.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
+    /// On the running kernel, which need not have IPVS. Services and checks come and go all the same, the table stays empty,
+    /// and the master's host itself answers the requests.
+    #[arg(long)]
+    pub(crate) without_ipvs: bool,
     /// JSON instead of words.
     #[arg(long)]
     json: bool,
@@ -64,30 +72,41 @@ pub(crate) fn kernel(arguments: &Churn) -> Kernel {
         .patience(patience + reloads * Duration::from_secs(1))
 }
 
-/// Measures, in a kernel that has IPVS.
+/// Measures, in a kernel that has IPVS if that is needed.
 pub(crate) fn run(arguments: &Churn) -> Outcome<Verdict> {
     let program = crate::director(arguments.director.as_deref())?;
     let config = SiteConfig::new(Method::Direct, Family::Ipv4).advert_interval(ADVERT);
     let site = Site::build(&config)?;
-    let _web = site.start_web()?;
+    let web = if arguments.without_ipvs {
+        vec![WebServer::start(site.director(1), &[everything(&config)])?]
+    } else {
+        site.start_web()?
+    };
+    let answering: Vec<&str> = web.iter().map(WebServer::name).collect();
     let master = site.start_director(1, &program)?;
     let backup = site.start_director(2, &program)?;
     master.wait_ready(BOUND)?;
     backup.wait_ready(BOUND)?;
     site.wait_master(1, 1, BOUND)?;
     let address = config.service(1).ip();
+    let probe = if arguments.without_ipvs {
+        PROBE
+    } else {
+        PROBE_BOOTED
+    };
     let prober = Prober::start(
         site.client(),
         address,
-        ProbeConfig::default().interval(PROBE).patience(PATIENCE),
+        ProbeConfig::default().interval(probe).patience(PATIENCE),
     )?;
     prober.wait_answered(Duration::ZERO, site.director(1).mac("eth0"), BOUND)?;
     let load = site.start_load(1, LoadConfig::default().interval(REQUEST))?;
-    load.wait_served_by(&["web1", "web2"], 20, BOUND)?;
+    load.wait_served_by(&answering, 20, BOUND)?;
 
     for number in 0..WARM_UP {
         reload(&master, &configuration::of(&config, number))?;
     }
+    thread::sleep(CHECKED);
     reload(&master, &config.director_toml(1))?;
     thread::sleep(QUIET);
     let before = Footprint::of(site.director(1));
@@ -131,6 +150,11 @@ pub(crate) fn run(arguments: &Churn) -> Outcome<Verdict> {
         print!("{report}");
     }
     Ok(report.is_as_it_should().into())
+}
+
+/// Every address, and the port of the services.
+fn everything(config: &SiteConfig) -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, config.service(1).port()).into()
 }
 
 /// Until the director answers that it is in force.
