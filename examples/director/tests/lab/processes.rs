@@ -127,7 +127,7 @@ impl Pair {
 /// A director with these virtual routers, each of this VRID and priority.
 fn config(routers: &[(u8, u8)]) -> String {
     let mut toml = format!(
-        "[director]\nname = \"one\"\ncontrol_socket = \"{SOCKET}\"\nhello_interval = \"100ms\"\n"
+        "[director]\nname = \"one\"\ncontrol_socket = \"{SOCKET}\"\nhello_interval = \"100ms\"\nhello_missed = 10\n"
     );
     for (vrid, priority) in routers {
         let address = net4(vrid - 1);
