@@ -39,6 +39,7 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<AddedGroup, AddError>>,
     },
     Ping(oneshot::Sender<()>),
+    Publish(oneshot::Sender<()>),
     Reconfigure {
         id: RouterId,
         config: Box<RouterConfig>,

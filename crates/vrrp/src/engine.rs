@@ -6,18 +6,20 @@
 
 mod actions;
 mod changes;
+mod deadlines;
 mod groups;
 mod links;
+mod publishing;
 mod routers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use locum_vip::AddressDriver;
-use locum_vrrp_election::{Effect, Input, State};
+use locum_vrrp_election::{Effect, Input};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +47,7 @@ const STOP_BOUND: Duration = Duration::from_secs(6);
 /// Why the engine wants to wake up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
+    Counted,
     Election(RouterId),
     Renewals,
     Reopen(LaneId),
@@ -78,15 +81,18 @@ pub(crate) struct Engine<T> {
         mpsc::UnboundedReceiver<Report>,
     ),
     lanes: BTreeMap<LaneId, Lane>,
-    routers: BTreeMap<RouterId, Instance>,
+    /// Each by itself, so that the tree is small and stays in the cache.
+    routers: BTreeMap<RouterId, Box<Instance>>,
     groups: Groups,
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
     rhythm: Rhythm,
     /// Whose leases are to be renewed, all together.
     renewals: BTreeSet<RouterId>,
-    /// Deadlines of Backups that are due and wait for their queues to be read.
-    doubted: Vec<(Instant, RouterId)>,
+    /// Who has counters to publish, in their order.
+    counted: VecDeque<RouterId>,
+    /// Backups whose deadlines are due and wait for their queues to be read.
+    doubted: Vec<RouterId>,
     /// So many batches more may be read before them.
     doubt: u16,
     /// What failed while actions were carried out, on its way back into the election.
@@ -123,6 +129,7 @@ impl<T: Transport> Engine<T> {
             deadlines: BTreeSet::new(),
             rhythm: Rhythm::new(clock::now()),
             renewals: BTreeSet::new(),
+            counted: VecDeque::new(),
             doubted: Vec::new(),
             doubt: DOUBT,
             failed: Vec::new(),
@@ -191,47 +198,15 @@ impl<T: Transport> Engine<T> {
             self.serve_due(clock::now());
             self.doubt = self.doubt.saturating_sub(1);
             let doubted = std::mem::take(&mut self.doubted);
-            let Some(router) = doubted.iter().find_map(|(_, id)| self.routers.get(id)) else {
+            let Some(router) = doubted.iter().find_map(|id| self.routers.get(id)) else {
                 self.doubt = DOUBT;
                 return;
             };
             let lane = router.lane;
             self.transport.look_anyway(lane);
             self.read(lane);
-            let again = doubted.into_iter().map(|(at, id)| (at, Due::Election(id)));
-            self.deadlines.extend(again);
-        }
-    }
-
-    /// May there be an advertisement in the queue that came in time? This process was late, and so may be its reader.
-    fn is_doubtful(&self, at: Instant, id: RouterId) -> bool {
-        let Some(router) = self.routers.get(&id) else {
-            return false;
-        };
-        let lane = self.lanes.get(&router.lane);
-        let is_unread = |lane: &Lane| {
-            lane.open.is_some() && lane.read_to_its_end.is_none_or(|moment| moment < at)
-        };
-        let election = router.seat.election(&self.groups);
-        let is_backup = election.is_some_and(|election| election.state() == State::Backup);
-        self.doubt > 0 && is_backup && lane.is_some_and(is_unread)
-    }
-
-    fn serve_due(&mut self, now: Instant) {
-        while let Some((at, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            self.deadlines.pop_first();
-            match due {
-                Due::Election(id) if self.is_doubtful(at, id) => self.doubted.push((at, id)),
-                Due::Election(id) => {
-                    if let Some(router) = self.routers.get_mut(&id) {
-                        router.deadline = None;
-                    }
-                    // A timeout is never refused.
-                    let _ = self.feed(now, id, Input::Timeout);
-                }
-                Due::Renewals => self.renew_all(now),
-                Due::Reopen(lane) => self.reopen(now, lane),
-                Due::StopBound(id) => self.stop_now(now, id),
+            for id in doubted {
+                self.reschedule(id);
             }
         }
     }
@@ -246,16 +221,20 @@ impl<T: Transport> Engine<T> {
     fn read(&mut self, id: LaneId) {
         // No later than when the socket was last asked: what is read at once is given out one by one.
         let began = clock::now();
+        let mut now = began;
         let mut read = 0;
         while read < BATCH || self.transport.is_amid_batch() {
+            if !self.transport.is_amid_batch() {
+                if read > 0 {
+                    now = clock::now();
+                }
+                self.serve_due(now);
+            }
             read += 1;
-            let now = clock::now();
-            self.serve_due(now);
             let Self {
                 transport,
                 lanes,
                 routers,
-                groups,
                 ..
             } = self;
             let Some(lane) = lanes.get_mut(&id) else {
@@ -301,9 +280,9 @@ impl<T: Transport> Engine<T> {
                 said,
                 packet,
                 ..
-            } = router;
-            let Some(heard) = receiver.hear(clock::wall(), config, &datagram, dropped) else {
-                router.publish(groups, lane.counters);
+            } = &mut **router;
+            let Some(heard) = receiver.hear(clock::wall, config, &datagram, dropped) else {
+                self.publish_in_time(now, router_id);
                 continue;
             };
             if let Some(sequence) = heard.sequence {
@@ -355,6 +334,10 @@ impl<T: Transport> Engine<T> {
                 {
                     self.stop(now, first, None);
                 }
+            }
+            Command::Publish(reply) => {
+                self.publish_all(now);
+                let _ = reply.send(());
             }
             Command::Ping(reply) => {
                 self.serve_all_due();

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ipnet::IpNet;
-use locum_vrrp_election::{Election, Link, MasterSeen, State, Transition};
-use locum_vrrp_wire::Priority;
+use locum_vrrp_election::{Election, Link, State, Transition};
 use tokio::sync::{oneshot, watch};
 
 use crate::addresses::{Hold, Leftovers, Wanted};
@@ -14,6 +13,7 @@ use crate::config::RouterConfig;
 use crate::group::{Groups, Seat};
 use crate::packet::Packet;
 use crate::receive::Receiver;
+use crate::shown::Shown;
 use crate::status::{AddressStatus, DropCounters, LinkCounters, RouterStatus};
 use crate::transport::LaneId;
 
@@ -23,8 +23,8 @@ pub(crate) struct Instance {
     pub(crate) config: RouterConfig,
     pub(crate) lane: LaneId,
     pub(crate) seat: Seat,
-    /// What is in the engine's queue for it.
-    pub(crate) deadline: Option<Instant>,
+    /// When the engine's queue has it looked at. The election's deadline may be later by now.
+    pub(crate) queued: Option<Instant>,
     /// What the election was last told.
     pub(crate) link: Link,
     pub(crate) source: Option<IpAddr>,
@@ -35,6 +35,14 @@ pub(crate) struct Instance {
     pub(crate) holding: bool,
     pub(crate) dropped: DropCounters,
     pub(crate) status: watch::Sender<RouterStatus>,
+    /// What of it is news when it changes.
+    shown: Shown,
+    /// When all of it was last published.
+    pub(crate) published: Instant,
+    /// It waits for its turn to publish what it has counted since.
+    pub(crate) has_counted: bool,
+    /// What an earlier process left behind may still be taken over.
+    keeps_leftovers: bool,
     /// Whoever waits for its end; `Some` once it has been told to stop.
     pub(crate) stop: Option<Vec<oneshot::Sender<()>>>,
     /// What was said once and is not repeated.
@@ -102,45 +110,50 @@ impl Instance {
             config,
             lane,
             seat,
-            deadline: None,
+            queued: None,
             link: Link::Down,
             source: None,
             wanted: watch::Sender::new(wanted),
             holding: false,
             dropped: DropCounters::default(),
             status: watch::Sender::new(status),
+            shown: Shown::of(&election, None),
+            published: now,
+            has_counted: false,
+            keeps_leftovers: false,
             stop: None,
             said: Said::default(),
             recorded: false,
         }
     }
 
+    /// Is there more to publish than counters, and when its Master was last heard? Those are published now and then, since
+    /// to do it for each packet of many routers costs more than all the rest.
+    pub(crate) fn has_news(&mut self, groups: &Groups) -> bool {
+        let Some(election) = self.seat.election(groups) else {
+            return false;
+        };
+        let shown = Shown::of(election, self.source);
+        let is_news = !self.shown.is_as(&shown);
+        if !is_news {
+            self.shown = shown;
+        }
+        is_news
+    }
+
     /// Publishes what changed. Counters are updated in silence.
-    pub(crate) fn publish(&self, groups: &Groups, link: LinkCounters) {
+    pub(crate) fn publish(&mut self, now: Instant, groups: &Groups, link: LinkCounters) {
         let Some(election) = self.seat.election(groups) else {
             return;
         };
-        let Self {
-            source, dropped, ..
-        } = self;
+        self.published = now;
+        self.shown = Shown::of(election, self.source);
+        let Self { shown, dropped, .. } = self;
         self.status.send_if_modified(|status| {
             status.stats = *election.stats();
             status.dropped = *dropped;
             status.link = link;
-            let changed = status.state != election.state()
-                || status.priority != election.priority()
-                || status.faults != election.faults()
-                || status.stands_by != election.stands_by()
-                || status.source != *source
-                || who(status.master) != who(election.master());
-            status.state = election.state();
-            status.priority = election.priority();
-            status.faults = election.faults();
-            status.stands_by = election.stands_by();
-            status.source = *source;
-            status.master = election.master();
-            status.last_master = status.master.or(status.last_master);
-            changed
+            shown.publish(status)
         });
     }
 
@@ -149,6 +162,7 @@ impl Instance {
             status.state = transition.to;
             status.since = now;
             status.last_transition = Some(transition);
+            status.last_master = self.shown.master().or(status.last_master);
         });
     }
 
@@ -160,19 +174,22 @@ impl Instance {
     }
 
     /// What an earlier process left behind may be taken over.
-    pub(crate) fn keep_leftovers(&self) {
+    pub(crate) fn keep_leftovers(&mut self) {
+        self.keeps_leftovers = true;
         self.wanted
             .send_modify(|wanted| wanted.leftovers = Leftovers::Keep);
     }
 
     /// Once it cannot be, it is cleared away.
-    pub(crate) fn clear_leftovers(&self, now: Instant, groups: &Groups) {
+    pub(crate) fn clear_leftovers(&mut self, now: Instant, groups: &Groups) {
+        if !self.keeps_leftovers {
+            return;
+        }
         let decided = |election: &Election| {
             election.state() != State::Initialize && !election.is_adopting(now)
         };
-        if self.wanted.borrow().leftovers == Leftovers::Keep
-            && self.seat.election(groups).is_some_and(decided)
-        {
+        if self.seat.election(groups).is_some_and(decided) {
+            self.keeps_leftovers = false;
             self.wanted
                 .send_modify(|wanted| wanted.leftovers = Leftovers::Clear);
         }
@@ -217,8 +234,4 @@ impl Instance {
             changed
         });
     }
-}
-
-fn who(master: Option<MasterSeen>) -> Option<(IpAddr, Priority)> {
-    master.map(|master| (master.source, master.priority))
 }

@@ -20,6 +20,7 @@ mod receive;
 mod record;
 mod rhythm;
 mod security;
+mod shown;
 mod socket;
 mod start;
 mod status;

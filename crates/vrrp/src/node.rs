@@ -183,6 +183,19 @@ impl Node {
         answer.await.map_err(|_| ChangeError::Stopped)
     }
 
+    /// Returns once every router has published what it had counted: [`Router::status`] is as of now.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::Stopped`] if the node has ended.
+    pub async fn publish(&self) -> Result<(), ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(Command::Publish(reply))
+            .map_err(|_| ChangeError::Stopped)?;
+        answer.await.map_err(|_| ChangeError::Stopped)
+    }
+
     /// Stops every router as [`Router::stop`] does, and ends the node. Takes 6 s at most.
     pub async fn shutdown(&self) {
         let (reply, done) = oneshot::channel();
@@ -208,13 +221,15 @@ impl Router {
         Arc::clone(&self.status.borrow().name)
     }
 
-    /// What it is doing now, counters included. After its end, what it did last.
+    /// What it is doing now. Counters, and when a Master was last heard, may be a second older (a little more with many hundreds of
+    /// routers), unless [`Node::publish`] was called. After its end, what it did last.
     #[must_use]
     pub fn status(&self) -> RouterStatus {
         self.status.borrow().clone()
     }
 
-    /// Its status, to be waited on. Counters alone do not wake the waiter; it ends with the router.
+    /// Its status, to be waited on. Counters alone do not wake the waiter, and are as old as those of
+    /// [`status`](Self::status); it ends with the router.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<RouterStatus> {
         self.status.clone()

@@ -14,6 +14,12 @@ const MOST: Duration = Duration::from_millis(5);
 /// left, makes up for it.
 const RENEWALS: Duration = Duration::from_millis(50);
 
+/// Counters are published so long after the first that was not, at most: of so many routers at once, which takes some 0.1 ms,
+/// and of others so much later.
+pub(crate) const COUNTED: Duration = Duration::from_secs(1);
+pub(crate) const COUNTED_AT_ONCE: usize = 64;
+pub(crate) const COUNTED_NEXT: Duration = Duration::from_millis(1);
+
 /// So long packets may wait to be read with those that follow them: a part of the shortest interval that there is.
 pub(crate) const GATHERING: Duration = Duration::from_micros(500);
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod adopting;
 mod changes;
+mod counters;
 mod election;
 mod groups;
 mod lan;

@@ -195,6 +195,8 @@ impl Side {
                 self.notify(Notice::Prepared { number, result });
             }
             Order::Report(number) => {
+                // A node that has ended has published everything.
+                let _ = self.shop.machine.node.publish().await;
                 let report = self.roll.report(clock::now(), &self.journal);
                 self.notify(Notice::Report(number, Box::new(report)));
             }

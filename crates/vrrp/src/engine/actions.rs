@@ -50,10 +50,14 @@ impl<T: Transport> Engine<T> {
 
     pub(super) fn refresh(&mut self, now: Instant, id: RouterId) {
         self.reschedule(id);
-        if let Some(router) = self.routers.get_mut(&id) {
-            router.clear_leftovers(now, &self.groups);
-            let counters = self.lanes.get(&router.lane).map(|lane| lane.counters);
-            router.publish(&self.groups, counters.unwrap_or_default());
+        let Some(router) = self.routers.get_mut(&id) else {
+            return;
+        };
+        router.clear_leftovers(now, &self.groups);
+        if router.has_news(&self.groups) {
+            self.publish(now, id);
+        } else {
+            self.publish_in_time(now, id);
         }
     }
 
@@ -66,11 +70,16 @@ impl<T: Transport> Engine<T> {
             Seat::Alone(election) => {
                 let result = election.handle(now, input);
                 let mut actions = Vec::new();
-                while let Some(action) = self.routers.get_mut(&id).and_then(next_action) {
+                let mut next = election.poll_action();
+                while let Some(action) = next {
                     if name.is_some() {
                         actions.push(action);
                     }
                     self.carry_out(now, id, action);
+                    next = self
+                        .routers
+                        .get_mut(&id)
+                        .and_then(|router| next_action(router));
                 }
                 if let Some(router) = name {
                     self.record(Record::Event {
@@ -170,27 +179,6 @@ impl<T: Transport> Engine<T> {
                 let _ = self.feed(now, id, Input::Effect(Effect::HoldFailed(hold)));
             }
         }
-    }
-
-    fn reschedule(&mut self, id: RouterId) {
-        let rhythm = self.rhythm;
-        let Some(router) = self.routers.get_mut(&id) else {
-            return;
-        };
-        let interval = router.config.election().interval().duration();
-        let election = router.seat.election(&self.groups);
-        let next = election.and_then(|election| election.poll_timeout());
-        let next = next.map(|deadline| rhythm.serve_at(deadline.timer, deadline.at, interval));
-        if router.deadline == next {
-            return;
-        }
-        if let Some(old) = router.deadline {
-            self.deadlines.remove(&(old, Due::Election(id)));
-        }
-        if let Some(next) = next {
-            self.deadlines.insert((next, Due::Election(id)));
-        }
-        router.deadline = next;
     }
 
     pub(super) fn reported(&mut self, now: Instant, Report { router: id, kind }: Report) {

@@ -111,7 +111,7 @@ impl<T: Transport> Engine<T> {
         );
         self.address_runtime.spawn(task.run());
         let status = instance.status.subscribe();
-        self.routers.insert(id, instance);
+        self.routers.insert(id, Box::new(instance));
         // The others on this interface hear of it too: what is virtual now is nobody's source.
         self.follow_link(now, &interface);
         self.listen(lane_id);
@@ -212,11 +212,13 @@ impl<T: Transport> Engine<T> {
     }
 
     fn remove(&mut self, now: Instant, id: RouterId) {
+        // Whoever keeps a handle can still see what it did last.
+        self.publish(now, id);
         let Some(router) = self.routers.remove(&id) else {
             return;
         };
-        if let Some(deadline) = router.deadline {
-            self.deadlines.remove(&(deadline, Due::Election(id)));
+        if let Some(queued) = router.queued {
+            self.deadlines.remove(&(queued, Due::Election(id)));
         }
         self.deadlines.retain(|(_, due)| *due != Due::StopBound(id));
         self.stopping = self.stopping.saturating_sub(1);

@@ -19,6 +19,7 @@ use crate::config::{Family, RouterConfig};
 use crate::engine::Engine;
 use crate::link::LinkFacts;
 use crate::node::{Node, Router};
+use crate::status::RouterStatus;
 use crate::timer::Timer;
 use crate::transport::{Carrier, Datagram, LaneId, Transport};
 
@@ -395,6 +396,12 @@ pub(super) fn millis(millis: u64) -> Duration {
 /// Lets so much simulated time pass.
 pub(super) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+/// The status with its counters as of now.
+pub(super) async fn counted(node: &TestNode, router: &Router) -> RouterStatus {
+    node.node.publish().await.expect("the node lives");
+    router.status()
 }
 
 pub(super) async fn until(router: &Router, state: State) {

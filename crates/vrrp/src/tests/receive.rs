@@ -8,10 +8,10 @@ use locum_vrrp_wire::{
     AdvertInterval, Advertisement, Authentication, Password, Priority, PseudoHeader, Vrid,
 };
 
-use super::lan::{Lan, TestNode, election, millis, pass, router, seconds, until};
-use crate::config::Peer;
+use super::lan::{Lan, TestNode, counted, election, millis, pass, router, seconds, until};
+use crate::config::{Peer, RouterConfig};
 use crate::node::Router;
-use crate::status::{DropCounters, EventKind};
+use crate::status::{DropCounters, EventKind, RouterStatus};
 
 const GROUP: &str = "224.0.0.18";
 const OTHER: &str = "192.0.2.9";
@@ -50,8 +50,8 @@ async fn after(
     for (source, destination, ttl, message) in messages {
         node.inject(source, destination, *ttl, message.clone());
     }
-    pass(seconds(1)).await;
-    router.status().dropped
+    pass(millis(1)).await;
+    counted(node, router).await.dropped
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,8 +102,8 @@ async fn whatever_is_not_heard_is_counted_by_its_reason() {
     a.inject_with(OTHER, GROUP, 255, bytes(&advert(52), GROUP), Some(3));
     a.inject_with(OTHER, GROUP, 255, vec![0x31], Some(5));
     a.inject(OTHER, GROUP, 255, good);
-    pass(seconds(1)).await;
-    let link = on_a.status().link;
+    pass(millis(1)).await;
+    let RouterStatus { link, stats, .. } = counted(&a, &on_a).await;
     assert_eq!(
         (
             link.unknown_vrid,
@@ -112,7 +112,52 @@ async fn whatever_is_not_heard_is_counted_by_its_reason() {
         ),
         (1, 1, 5)
     );
-    assert_eq!(on_a.status().stats.adverts_received, 1);
+    assert_eq!(stats.adverts_received, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_for_being_almost_the_same_as_the_last() {
+    let lan = Lan::default();
+    let a = lan.node("192.0.2.1");
+    let on_a = a.add(router(51, election(100))).await;
+    let good = bytes(&advert(51), GROUP);
+    let broken = {
+        let mut bytes = good.clone();
+        bytes[2] = 201;
+        bytes
+    };
+    let longer = [&good[..], &[0]].concat();
+    let messages = [
+        (OTHER, GROUP, 255, good.clone()),
+        (OTHER, GROUP, 255, good.clone()),
+        (OTHER, GROUP, 254, good.clone()),
+        // The pseudo-header is another.
+        ("192.0.2.8", GROUP, 255, good.clone()),
+        (OTHER, "192.0.2.1", 255, good.clone()),
+        (OTHER, GROUP, 255, broken),
+        (OTHER, GROUP, 255, good[..11].to_vec()),
+        // Padding is none of the message's.
+        (OTHER, GROUP, 255, longer),
+        (OTHER, GROUP, 255, good.clone()),
+    ];
+    let dropped = after(&a, &on_a, &messages).await;
+    let expected = DropCounters {
+        ttl: 1,
+        delivery: 1,
+        length: 1,
+        checksum: 2,
+        ..DropCounters::default()
+    };
+    assert_eq!(dropped, expected);
+    assert_eq!(on_a.status().stats.adverts_received, 4);
+
+    let mut addresses = router(51, election(100)).addresses().to_vec();
+    addresses.push("192.0.2.11/24".parse().expect("an address"));
+    let vrid = Vrid::new(51).expect("a VRID");
+    let changed = RouterConfig::new("eth0", vrid, addresses, election(100)).expect("valid");
+    on_a.reconfigure(changed).await.expect("in place");
+    let messages = [(OTHER, GROUP, 255, good)];
+    assert_eq!(after(&a, &on_a, &messages).await.other_addresses, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,7 +371,7 @@ async fn packets_gather_before_a_burst_is_read_and_not_amid_a_flood() {
     }
     pass(millis(1)).await;
     assert_eq!(a.gathered(), [micros(500)]);
-    assert_eq!(on_a.status().stats.adverts_received, 200);
+    assert_eq!(counted(&a, &on_a).await.stats.adverts_received, 200);
 
     // The Master is taken for dead 3.609375 s after it was last heard, and no later for a packet that comes before.
     pass(millis(3608)).await;
