@@ -8,6 +8,8 @@ use std::ptr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::config::Family;
+
 /// The longest IPv4 header and 255 IPv6 addresses fit.
 const PACKET_MAX: usize = 4608;
 /// A `sockaddr_in6`, the longest that a raw socket here writes.
@@ -25,6 +27,7 @@ pub(crate) struct Slot {
     packet: [u8; PACKET_MAX],
     len: usize,
     name: [u8; NAME_MAX],
+    name_len: usize,
     control: [u8; CONTROL_MAX],
     control_len: usize,
 }
@@ -35,6 +38,7 @@ impl Slot {
             packet: [0; PACKET_MAX],
             len: 0,
             name: [0; NAME_MAX],
+            name_len: 0,
             control: [0; CONTROL_MAX],
             control_len: 0,
         }
@@ -44,9 +48,9 @@ impl Slot {
         self.packet.get(..self.len).unwrap_or_default()
     }
 
-    /// The sender as the kernel wrote it: a `sockaddr_in` or a `sockaddr_in6`.
-    pub(crate) const fn name(&self) -> &[u8; NAME_MAX] {
-        &self.name
+    /// The sender as the kernel wrote it, a `sockaddr_in6`; nothing over IPv4, where the packet says it.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.name.get(..self.name_len).unwrap_or_default()
     }
 
     pub(crate) fn control(&self) -> &[u8] {
@@ -55,7 +59,11 @@ impl Slot {
 }
 
 /// Reads as many packets as there are, but no more than [`SLOTS`] and one for each of `slots`, without waiting.
-pub(crate) fn receive(socket: &impl AsRawFd, slots: &mut [Slot]) -> io::Result<usize> {
+pub(crate) fn receive(
+    socket: &impl AsRawFd,
+    family: Family,
+    slots: &mut [Slot],
+) -> io::Result<usize> {
     let mut parts = [libc::iovec {
         iov_base: ptr::null_mut(),
         iov_len: 0,
@@ -70,8 +78,10 @@ pub(crate) fn receive(socket: &impl AsRawFd, slots: &mut [Slot]) -> io::Result<u
         let header = &mut header.msg_hdr;
         header.msg_iov = part;
         header.msg_iovlen = 1;
-        header.msg_name = slot.name.as_mut_ptr().cast();
-        header.msg_namelen = NAME_LEN;
+        if family == Family::Ipv6 {
+            header.msg_name = slot.name.as_mut_ptr().cast();
+            header.msg_namelen = NAME_LEN;
+        }
         header.msg_control = slot.control.as_mut_ptr().cast();
         header.msg_controllen = CONTROL_MAX;
         count += 1;
@@ -94,6 +104,7 @@ pub(crate) fn receive(socket: &impl AsRawFd, slots: &mut [Slot]) -> io::Result<u
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     for (slot, header) in slots.iter_mut().zip(&headers).take(received) {
         slot.len = header.msg_len as usize;
+        slot.name_len = header.msg_hdr.msg_namelen as usize;
         slot.control_len = header.msg_hdr.msg_controllen;
     }
     Ok(received)

@@ -103,7 +103,7 @@ impl RawLane {
         let wanted = slots.len();
         let mut received = 0;
         let mut read = |socket: &Socket| {
-            received = sys::receive(socket, slots)?;
+            received = sys::receive(socket, self.family, slots)?;
             if received < wanted && wanted > 1 {
                 // The queue has been emptied: the runtime need not find that out by asking once more.
                 return Err(io::ErrorKind::WouldBlock.into());
