@@ -32,13 +32,15 @@ use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::receive::{self, NoVrid};
 use crate::record::Record;
-use crate::rhythm::{GATHERING, Rhythm};
+use crate::rhythm::{self, GATHERING, Rhythm};
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
 
 /// How many packets are read before anything else gets its turn, and some more if they have been taken from the kernel.
 const BATCH: usize = 64;
+/// So many packets at once are part of a flow that goes on.
+const FLOW: usize = 4;
 /// So many batches are read at most before a Backup's deadline is served, more than a queue holds: the Master may be in it.
 const DOUBT: u16 = 256;
 /// How long a router may take to stop.
@@ -57,6 +59,8 @@ enum Due {
 enum Wake {
     Command(Option<Command>),
     Due,
+    /// There is nothing to do, and soon there will be more to read.
+    Lull(Duration),
     Readable(LaneId),
     Report(Report),
 }
@@ -66,6 +70,15 @@ enum Wake {
 enum Turn {
     Messages,
     Packets,
+}
+
+/// How packets came in last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// One by one, or not at all.
+    Ebbs,
+    /// Many together.
+    Runs,
 }
 
 #[derive(Debug)]
@@ -87,6 +100,9 @@ pub(crate) struct Engine<T> {
     links: BTreeMap<Arc<str>, LinkFacts>,
     deadlines: BTreeSet<(Instant, Due)>,
     rhythm: Rhythm,
+    /// The shortest interval of a router.
+    shortest: Option<Duration>,
+    flow: Flow,
     /// Whose leases are to be renewed, all together.
     renewals: BTreeSet<RouterId>,
     /// Who has counters to publish, in their order.
@@ -128,6 +144,8 @@ impl<T: Transport> Engine<T> {
             links: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             rhythm: Rhythm::new(clock::now()),
+            shortest: None,
+            flow: Flow::Ebbs,
             renewals: BTreeSet::new(),
             counted: VecDeque::new(),
             doubted: Vec::new(),
@@ -158,8 +176,15 @@ impl<T: Transport> Engine<T> {
             let reports = &mut self.reports.1;
             // While there is more to do than can be done, nothing is waited for.
             let mut waited = false;
+            let lull = match self.flow {
+                Flow::Ebbs => None,
+                Flow::Runs => self.shortest.and_then(rhythm::lull),
+            };
             let inputs = poll_fn(|cx| {
                 let wake = poll_inputs(cx, turn, transport, commands, reports);
+                if let (Poll::Pending, Some(lull)) = (&wake, lull) {
+                    return Poll::Ready(Wake::Lull(lull));
+                }
                 waited |= wake.is_pending();
                 wake
             });
@@ -170,7 +195,7 @@ impl<T: Transport> Engine<T> {
             };
             turn = match wake {
                 Wake::Readable(_) => Turn::Messages,
-                Wake::Command(_) | Wake::Due | Wake::Report(_) => Turn::Packets,
+                Wake::Command(_) | Wake::Due | Wake::Lull(_) | Wake::Report(_) => Turn::Packets,
             };
             match wake {
                 Wake::Due => {}
@@ -181,9 +206,15 @@ impl<T: Transport> Engine<T> {
                     self.shut_down(clock::now());
                 }
                 Wake::Report(report) => self.reported(clock::now(), report),
+                Wake::Lull(lull) => {
+                    self.flow = Flow::Ebbs;
+                    self.gather(next, lull);
+                    // The runtime is to look what there is now, and not to wait for it.
+                    tokio::task::yield_now().await;
+                }
                 Wake::Readable(lane) => {
                     if waited {
-                        self.gather(next);
+                        self.gather(next, GATHERING);
                     }
                     self.read(lane);
                 }
@@ -212,10 +243,15 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Lets packets gather that follow the one that has just come, but never beyond the `next` deadline.
-    fn gather(&mut self, next: Option<Instant>) {
+    fn gather(&mut self, next: Option<Instant>, time: Duration) {
         let left = next.map(|next| next.saturating_duration_since(clock::now()));
-        let time = left.map_or(GATHERING, |left| left.min(GATHERING));
+        let time = left.map_or(time, |left| left.min(time));
         self.transport.gather(time);
+    }
+
+    /// The shortest interval may be another one.
+    fn keep_pace(&mut self) {
+        self.shortest = self.routers.values().map(|router| interval(router)).min();
     }
 
     fn read(&mut self, id: LaneId) {
@@ -231,6 +267,9 @@ impl<T: Transport> Engine<T> {
                 self.serve_due(now);
             }
             read += 1;
+            if read == FLOW {
+                self.flow = Flow::Runs;
+            }
             let Self {
                 transport,
                 lanes,
@@ -281,6 +320,7 @@ impl<T: Transport> Engine<T> {
                 packet,
                 ..
             } = &mut **router;
+            let waited = datagram.waited;
             let Some(heard) = receiver.hear(clock::wall, config, &datagram, dropped) else {
                 self.publish_in_time(now, router_id);
                 continue;
@@ -296,8 +336,14 @@ impl<T: Transport> Engine<T> {
             } else if was_said {
                 said.other_addresses = None;
             }
+            // The Master is no longer alive for its words having waited here.
+            let at = now.checked_sub(rhythm::on_purpose(waited));
             // What the election refuses, it counts.
-            let _ = self.feed(now, router_id, Input::Advertisement(heard.advert));
+            let _ = self.feed(
+                at.unwrap_or(now),
+                router_id,
+                Input::Advertisement(heard.advert),
+            );
             if news {
                 self.say(now, router_id, EventKind::OtherAddresses { source });
             }
@@ -408,6 +454,10 @@ impl<T: Transport> Engine<T> {
                 .retain(|subscriber| subscriber.send(event.clone()).is_ok());
         }
     }
+}
+
+fn interval(router: &Instance) -> Duration {
+    router.config.election().interval().duration()
 }
 
 /// The next message or lane to be read, whosever turn it is. A command of `None`: there is nobody left to give one.

@@ -23,6 +23,18 @@ pub(crate) const COUNTED_NEXT: Duration = Duration::from_millis(1);
 /// So long packets may wait to be read with those that follow them: a part of the shortest interval that there is.
 pub(crate) const GATHERING: Duration = Duration::from_micros(500);
 
+/// So long packets may wait to be read that go on coming, where the shortest interval of a router is `interval`: as long as their
+/// sender may be late.
+pub(crate) fn lull(interval: Duration) -> Option<Duration> {
+    Some((interval / PART).min(MOST)).filter(|lull| *lull > GATHERING)
+}
+
+/// How long a packet that has `waited` was kept waiting on purpose. If it was longer, this process did not run, or the clock
+/// was set.
+pub(crate) fn on_purpose(waited: Duration) -> Duration {
+    waited.min(MOST + GATHERING)
+}
+
 /// The common beat of all routers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rhythm {
@@ -101,6 +113,15 @@ mod tests {
             at.duration_since(epoch).as_millis()
         };
         assert_eq!([1, 49_999, 50_000, 50_001].map(at), [50, 50, 50, 100]);
+    }
+
+    #[test]
+    fn packets_wait_for_a_twentieth_of_the_shortest_interval() {
+        let lull = |interval| lull(Duration::from_millis(interval)).map(|lull| lull.as_micros());
+        assert_eq!(
+            [10, 20, 50, 100, 1000].map(lull),
+            [None, Some(1000), Some(2500), Some(5000), Some(5000)]
+        );
     }
 
     #[test]

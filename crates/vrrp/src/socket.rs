@@ -16,6 +16,7 @@ use locum_vip::LinkIndex;
 
 use self::lane::{Place, RawLane};
 use self::message::Received;
+use crate::clock;
 use crate::config::Family;
 use crate::filter::{Listened, Queue};
 use crate::sys::{SLOTS, Slot};
@@ -42,6 +43,8 @@ struct Batch {
     lane: Option<LaneId>,
     place: Place,
     slots: Range<usize>,
+    /// When they were read, since 1970.
+    at: Duration,
 }
 
 impl RawTransport {
@@ -54,6 +57,7 @@ impl RawTransport {
                 lane: None,
                 place: Place::Header,
                 slots: 0..0,
+                at: Duration::ZERO,
             },
         }
     }
@@ -151,11 +155,13 @@ impl Transport for RawTransport {
         if batch.lane != Some(lane) || batch.slots.is_empty() {
             // Should the next call fail, nothing is left of the last one.
             batch.slots = 0..0;
+            let at = clock::wall();
             let (received, place) = open.next(slots)?;
             *batch = Batch {
                 lane: Some(lane),
                 place,
                 slots: 0..received,
+                at,
             };
         }
         let next = batch.slots.next();
@@ -167,6 +173,9 @@ impl Transport for RawTransport {
         let overflows = received
             .overflows
             .map(|total| open.overflowed(place, total));
+        let waited = received
+            .stamp
+            .map_or(Duration::ZERO, |stamp| batch.at.saturating_sub(stamp));
         let (carrier, is_another) = match place {
             Place::Header => (Carrier::Header, false),
             Place::Plain(queue) => (Carrier::Plain, queue == Queue::Others),
@@ -180,10 +189,12 @@ impl Transport for RawTransport {
                 message: slot.packet(),
                 overflows,
                 is_another,
+                waited,
             },
             None => Datagram {
                 overflows,
                 is_another,
+                waited,
                 ..message::ipv4(slot.packet(), carrier)
             },
         }))

@@ -16,8 +16,8 @@ const PACKET_MAX: usize = 4608;
 const NAME_MAX: usize = size_of::<libc::sockaddr_in6>();
 #[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
 const NAME_LEN: libc::socklen_t = NAME_MAX as libc::socklen_t;
-/// More than the three control messages that are asked for.
-const CONTROL_MAX: usize = 128;
+/// More than the four control messages that are asked for.
+const CONTROL_MAX: usize = 160;
 /// No more than this are read at once.
 pub(crate) const SLOTS: usize = 16;
 

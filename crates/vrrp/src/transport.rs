@@ -46,6 +46,8 @@ pub(crate) struct Datagram<'a> {
     pub(crate) overflows: Option<u32>,
     /// It is of those that the routers do not listen to: at the moment there is none that they do.
     pub(crate) is_another: bool,
+    /// So long ago it came in, by a clock that may be set.
+    pub(crate) waited: Duration,
 }
 
 /// One lane for each interface and family, with a socket of its own for authentication headers where they are used.

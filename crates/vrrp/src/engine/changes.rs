@@ -55,6 +55,7 @@ impl<T: Transport> Engine<T> {
         if let Some(lane) = self.lanes.get_mut(&lane_id) {
             lane.wants_header |= router.config.has_header();
         }
+        self.keep_pace();
         self.feed(now, id, Input::Reconfigure(election))
             .map_err(ChangeError::Rejected)?;
         if grows {

@@ -111,6 +111,8 @@ impl<T: Transport> Engine<T> {
         );
         self.address_runtime.spawn(task.run());
         let status = instance.status.subscribe();
+        let interval = super::interval(&instance);
+        self.shortest = Some(self.shortest.map_or(interval, |other| other.min(interval)));
         self.routers.insert(id, Box::new(instance));
         // The others on this interface hear of it too: what is virtual now is nobody's source.
         self.follow_link(now, &interface);
@@ -217,6 +219,7 @@ impl<T: Transport> Engine<T> {
         let Some(router) = self.routers.remove(&id) else {
             return;
         };
+        self.keep_pace();
         if let Some(queued) = router.queued {
             self.deadlines.remove(&(queued, Due::Election(id)));
         }

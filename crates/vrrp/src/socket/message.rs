@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use locum_vip::LinkIndex;
@@ -66,6 +67,8 @@ pub(super) struct Received {
     pub(super) destination: Ipv6Addr,
     pub(super) hop_limit: u8,
     pub(super) overflows: Option<u32>,
+    /// When it came in, since 1970.
+    pub(super) stamp: Option<Duration>,
 }
 
 impl Received {
@@ -75,6 +78,7 @@ impl Received {
             destination: Ipv6Addr::UNSPECIFIED,
             hop_limit: 0,
             overflows: None,
+            stamp: None,
         };
         let mut rest = slot.control();
         while let Some((level, kind, data)) = next_control(&mut rest) {
@@ -91,12 +95,21 @@ impl Received {
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     received.overflows = data.first_chunk().map(|total| u32::from_ne_bytes(*total));
                 }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => received.stamp = stamp(data),
                 // Nothing else was asked for.
                 _ => {}
             }
         }
         received
     }
+}
+
+/// A `timespec` of 64 bits each. Without one a packet has come when it is read.
+fn stamp(data: &[u8]) -> Option<Duration> {
+    let (seconds, rest) = data.split_first_chunk()?;
+    let nanos = i64::from_ne_bytes(*rest.first_chunk()?);
+    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
+    Some(Duration::new(seconds, u32::try_from(nanos).ok()?))
 }
 
 /// The address in a `sockaddr_in6`: the family, and the address after port and flow.
@@ -171,6 +184,7 @@ pub(super) fn ipv4(packet: &[u8], carrier: Carrier) -> Datagram<'_> {
         },
         overflows: None,
         is_another: false,
+        waited: Duration::ZERO,
     }
 }
 
@@ -240,6 +254,16 @@ mod tests {
             bytes.extend([0; 16]);
             assert_eq!(read_all(&bytes), [], "a length of {length}");
         }
+    }
+
+    #[test]
+    fn a_time_stamp_is_two_long_numbers() {
+        let of = |numbers: [i64; 2]| stamp(&numbers.map(i64::to_ne_bytes).concat());
+        assert_eq!(of([7, 5]), Some(Duration::new(7, 5)));
+        assert_eq!(of([-7, 5]), None);
+        assert_eq!(of([7, -5]), None);
+        assert_eq!(stamp(&[0; 8]), None);
+        assert_eq!(stamp(&[]), None);
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(super) fn open(
         let _ = socket.set_recv_buffer_size(receive_buffer);
     }
     setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     let ttl = u32::from(IP_TTL);
     match family {
         Family::Ipv4 => {

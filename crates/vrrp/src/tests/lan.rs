@@ -49,6 +49,7 @@ struct Packet {
     carrier: Carrier,
     message: Vec<u8>,
     overflows: Option<u32>,
+    waited: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -205,6 +206,27 @@ impl TestNode {
             carrier: Carrier::Plain,
             message,
             overflows,
+            waited: Duration::ZERO,
+        };
+        self.lan.port(self.number, |port| port.deliver(&packet));
+    }
+
+    /// Lets the node receive `message`, which has waited in its queue.
+    pub(super) fn inject_late(
+        &self,
+        source: &str,
+        destination: &str,
+        message: Vec<u8>,
+        waited: Duration,
+    ) {
+        let packet = Packet {
+            source: source.parse().expect("an address"),
+            destination: destination.parse().expect("an address"),
+            ttl: 255,
+            carrier: Carrier::Plain,
+            message,
+            overflows: None,
+            waited,
         };
         self.lan.port(self.number, |port| port.deliver(&packet));
     }
@@ -218,6 +240,7 @@ impl TestNode {
             carrier: Carrier::Header,
             message: packet,
             overflows: None,
+            waited: Duration::ZERO,
         };
         self.lan.port(self.number, |port| port.deliver(&packet));
     }
@@ -326,6 +349,7 @@ impl Transport for FakeTransport {
             carrier,
             message,
             overflows: None,
+            waited: Duration::ZERO,
         };
         for (number, port) in ports.iter_mut().enumerate() {
             let for_it = destination.is_multicast() || port.address == Some(destination);
@@ -365,6 +389,7 @@ impl Transport for FakeTransport {
             message: &packet.message,
             overflows: packet.overflows,
             is_another: false,
+            waited: packet.waited,
         }))
     }
 }

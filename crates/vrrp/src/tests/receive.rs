@@ -9,6 +9,7 @@ use locum_vrrp_wire::{
 };
 
 use super::lan::{Lan, TestNode, counted, election, millis, pass, router, seconds, until};
+use crate::clock;
 use crate::config::{Peer, RouterConfig};
 use crate::node::Router;
 use crate::status::{DropCounters, EventKind, RouterStatus};
@@ -370,7 +371,8 @@ async fn packets_gather_before_a_burst_is_read_and_not_amid_a_flood() {
         a.inject(OTHER, GROUP, 255, good.clone());
     }
     pass(millis(1)).await;
-    assert_eq!(a.gathered(), [micros(500)]);
+    // And those that follow a burst, as long as there is nothing else to do.
+    assert_eq!(a.gathered(), [micros(500), millis(5)]);
     assert_eq!(counted(&a, &on_a).await.stats.adverts_received, 200);
 
     // The Master is taken for dead 3.609375 s after it was last heard, and no later for a packet that comes before.
@@ -378,4 +380,23 @@ async fn packets_gather_before_a_burst_is_read_and_not_amid_a_flood() {
     a.inject(OTHER, GROUP, 254, good);
     pass(millis(1)).await;
     assert_eq!(a.gathered(), [micros(375)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_master_is_watched_from_when_its_words_came_in() {
+    let lan = Lan::default();
+    for (waited, counted) in [
+        (millis(3), millis(3)),
+        (seconds(1), Duration::from_micros(5500)),
+    ] {
+        let a = lan.node("192.0.2.1");
+        let on_a = a.add(router(51, election(100))).await;
+        until(&on_a, State::Backup).await;
+        pass(seconds(1)).await;
+        let now = clock::now();
+        a.inject_late(OTHER, GROUP, bytes(&advert(51), GROUP), waited);
+        pass(millis(1)).await;
+        let master = on_a.status().master.expect("it hears one");
+        assert_eq!(master.at, now - counted);
+    }
 }
