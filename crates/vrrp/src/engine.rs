@@ -41,6 +41,8 @@ use crate::transport::{LaneId, Transport};
 const BATCH: usize = 64;
 /// So many packets at once are part of a flow that goes on.
 const FLOW: usize = 4;
+/// In one lull of so many the runtime looks at everything there is.
+const LOOKS: u8 = 8;
 /// So many batches are read at most before a Backup's deadline is served, more than a queue holds: the Master may be in it.
 const DOUBT: u16 = 256;
 /// How long a router may take to stop.
@@ -103,6 +105,8 @@ pub(crate) struct Engine<T> {
     /// The shortest interval of a router.
     shortest: Option<Duration>,
     flow: Flow,
+    /// How often there was a lull.
+    lulls: u8,
     /// Whose leases are to be renewed, all together.
     renewals: BTreeSet<RouterId>,
     /// Who has counters to publish, in their order.
@@ -146,6 +150,7 @@ impl<T: Transport> Engine<T> {
             rhythm: Rhythm::new(clock::now()),
             shortest: None,
             flow: Flow::Ebbs,
+            lulls: 0,
             renewals: BTreeSet::new(),
             counted: VecDeque::new(),
             doubted: Vec::new(),
@@ -165,7 +170,9 @@ impl<T: Transport> Engine<T> {
         let mut turn = Turn::Messages;
         loop {
             self.serve_all_due();
-            self.remove_stopped(clock::now());
+            if self.stopping > 0 {
+                self.remove_stopped(clock::now());
+            }
             if self.routers.is_empty()
                 && let Some(waiting) = self.shutdown.take()
             {
@@ -209,8 +216,16 @@ impl<T: Transport> Engine<T> {
                 Wake::Lull(lull) => {
                     self.flow = Flow::Ebbs;
                     self.gather(next, lull);
-                    // The runtime is to look what there is now, and not to wait for it.
-                    tokio::task::yield_now().await;
+                    self.lulls = self.lulls.wrapping_add(1);
+                    match self.only_lane() {
+                        // It is known where the next packets are.
+                        Some(lane) if self.lulls % LOOKS != 0 => {
+                            self.transport.look_anyway(lane);
+                            self.read(lane);
+                        }
+                        // The runtime is to look what there is now, and not to wait for it.
+                        Some(_) | None => tokio::task::yield_now().await,
+                    }
                 }
                 Wake::Readable(lane) => {
                     if waited {
@@ -247,6 +262,11 @@ impl<T: Transport> Engine<T> {
         let left = next.map(|next| next.saturating_duration_since(clock::now()));
         let time = left.map_or(time, |left| left.min(time));
         self.transport.gather(time);
+    }
+
+    fn only_lane(&self) -> Option<LaneId> {
+        let mut lanes = self.lanes.keys().copied();
+        lanes.next().filter(|_| lanes.next().is_none())
     }
 
     /// The shortest interval may be another one.

@@ -191,9 +191,6 @@ impl<T: Transport> Engine<T> {
     }
 
     pub(super) fn remove_stopped(&mut self, now: Instant) {
-        if self.stopping == 0 {
-            return;
-        }
         let done = |router: &Instance| {
             router.stop.is_some()
                 && router

@@ -147,6 +147,7 @@ impl RawLane {
                 };
                 let received = self.try_receive(place, anyway, std::slice::from_mut(one))?;
                 if received > 0 {
+                    self.ask_anyway = anyway;
                     return Ok((received, place));
                 }
             }
@@ -154,6 +155,8 @@ impl RawLane {
             let place = Place::Plain(Queue::Ours);
             let received = self.try_receive(place, anyway, slots)?;
             if received > 0 {
+                // There may be more, which nobody has said either.
+                self.ask_anyway = anyway && received == slots.len();
                 return Ok((received, place));
             }
         }
@@ -166,7 +169,7 @@ impl RawLane {
     }
 
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
-        let mut is_ready = false;
+        let mut is_ready = self.ask_anyway;
         for socket in [&self.plain, &self.others].into_iter().chain(&self.header) {
             // An error here means that the runtime is going down.
             if let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx) {

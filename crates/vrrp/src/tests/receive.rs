@@ -400,3 +400,40 @@ async fn the_master_is_watched_from_when_its_words_came_in() {
         assert_eq!(master.at, now - counted);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_waits_long_for_others_where_intervals_are_short() {
+    let lan = Lan::default();
+    let micros = Duration::from_micros;
+    // Sixteen packets together, so that more seem to follow.
+    let burst = vec![bytes(&advert(52), GROUP); 16];
+    let a = lan.node("192.0.2.1");
+    let slow = a.add(router(52, election(100))).await;
+    until(&slow, State::Backup).await;
+    let mut waits = Vec::new();
+    for interval in [10, 2, 1] {
+        let interval = AdvertInterval::v3(interval).expect("an interval");
+        let config = Config::new(interval, Priority::new(100)).expect("a priority");
+        let fast = a.add(router(51, config)).await;
+        // As Master, which has nothing to do at this moment.
+        until(&fast, State::Master).await;
+        a.gathered();
+        for message in &burst {
+            a.inject(OTHER, GROUP, 255, message.clone());
+        }
+        pass(micros(1)).await;
+        waits.push(a.gathered());
+        fast.stop().await;
+    }
+    let [first, second, third] = &waits[..] else {
+        panic!("three");
+    };
+    assert!(first.iter().all(|wait| *wait <= millis(5)), "{waits:?}");
+    assert!(second.iter().all(|wait| *wait <= millis(1)), "{waits:?}");
+    assert!(third.iter().all(|wait| *wait <= micros(500)), "{waits:?}");
+    assert_eq!(
+        (first.len(), second.len(), third.len()),
+        (2, 2, 1),
+        "{waits:?}"
+    );
+}
