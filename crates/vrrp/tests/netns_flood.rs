@@ -178,6 +178,7 @@ async fn hostile_packets_change_nothing_but_counters() {
         sent.iter().sum()
     };
     let at_b = accounted(&on_b, || sent.total());
+    nodes[0].publish().await.unwrap();
     for (counted, most) in [(at_a, to_master), (at_b, sent.total() + genuine())] {
         // The kernel's count of overflows is an upper bound.
         if counted.link.receive_queue_overflows == 0 {
