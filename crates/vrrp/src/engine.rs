@@ -252,7 +252,7 @@ impl<T: Transport> Engine<T> {
             self.transport.look_anyway(lane);
             self.read(lane);
             for id in doubted {
-                self.reschedule(id);
+                self.queue(id);
             }
         }
     }

@@ -23,7 +23,9 @@ pub(crate) struct Instance {
     pub(crate) config: RouterConfig,
     pub(crate) lane: LaneId,
     pub(crate) seat: Seat,
-    /// When the engine's queue has it looked at. The election's deadline may be later by now.
+    /// When its election is to be told that it is time.
+    pub(crate) due: Option<Instant>,
+    /// When the engine's queue has it looked at: no later.
     pub(crate) queued: Option<Instant>,
     /// What the election was last told.
     pub(crate) link: Link,
@@ -110,6 +112,7 @@ impl Instance {
             config,
             lane,
             seat,
+            due: None,
             queued: None,
             link: Link::Down,
             source: None,

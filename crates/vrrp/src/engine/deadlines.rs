@@ -40,11 +40,11 @@ impl<T: Transport> Engine<T> {
             return true;
         };
         router.queued = None;
-        let Some(at) = deadline(router, &self.groups, self.rhythm) else {
+        let Some(at) = router.due else {
             return true;
         };
         if at > now {
-            self.reschedule(id);
+            self.queue(id);
             return false;
         }
         if self.is_doubtful(at, id) {
@@ -60,11 +60,11 @@ impl<T: Transport> Engine<T> {
     fn put_off(&mut self) {
         while let Some((at, Due::Election(id))) = self.deadlines.first().copied()
             && let Some(router) = self.routers.get_mut(&id)
-            && deadline(router, &self.groups, self.rhythm) != Some(at)
+            && router.due != Some(at)
         {
             self.deadlines.pop_first();
             router.queued = None;
-            self.reschedule(id);
+            self.queue(id);
         }
     }
 
@@ -82,23 +82,30 @@ impl<T: Transport> Engine<T> {
         self.doubt > 0 && is_backup && lane.is_some_and(is_unread)
     }
 
-    /// Has the router looked at in time.
+    /// Its election may have another deadline.
     pub(super) fn reschedule(&mut self, id: RouterId) {
+        if let Some(router) = self.routers.get_mut(&id) {
+            router.due = deadline(router, &self.groups, self.rhythm);
+            self.queue(id);
+        }
+    }
+
+    /// Has the router looked at in time.
+    pub(super) fn queue(&mut self, id: RouterId) {
         let Some(router) = self.routers.get_mut(&id) else {
             return;
         };
-        let next = deadline(router, &self.groups, self.rhythm);
-        match (router.queued, next) {
-            (Some(queued), Some(next)) if queued <= next => return,
+        match (router.queued, router.due) {
+            (Some(queued), Some(due)) if queued <= due => return,
             (Some(queued), _) => {
                 self.deadlines.remove(&(queued, Due::Election(id)));
             }
             (None, _) => {}
         }
-        if let Some(next) = next {
-            self.deadlines.insert((next, Due::Election(id)));
+        if let Some(due) = router.due {
+            self.deadlines.insert((due, Due::Election(id)));
         }
-        router.queued = next;
+        router.queued = router.due;
     }
 }
 
