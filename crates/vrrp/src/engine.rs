@@ -7,6 +7,7 @@
 mod actions;
 mod changes;
 mod deadlines;
+mod flow;
 mod groups;
 mod links;
 mod publishing;
@@ -23,6 +24,7 @@ use locum_vrrp_election::{Effect, Input};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use self::flow::{FLOW, Flow};
 use crate::addresses::Report;
 use crate::clock;
 use crate::command::{Command, RouterId};
@@ -39,10 +41,6 @@ use crate::transport::{LaneId, Transport};
 
 /// How many packets are read before anything else gets its turn, and some more if they have been taken from the kernel.
 const BATCH: usize = 64;
-/// So many packets at once are part of a flow that goes on.
-const FLOW: usize = 4;
-/// In one lull of so many the runtime looks at everything there is.
-const LOOKS: u8 = 8;
 /// So many batches are read at most before a Backup's deadline is served, more than a queue holds: the Master may be in it.
 const DOUBT: u16 = 256;
 /// How long a router may take to stop.
@@ -72,15 +70,6 @@ enum Wake {
 enum Turn {
     Messages,
     Packets,
-}
-
-/// How packets came in last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    /// One by one, or not at all.
-    Ebbs,
-    /// Many together.
-    Runs,
 }
 
 #[derive(Debug)]
@@ -179,14 +168,11 @@ impl<T: Transport> Engine<T> {
                 return waiting;
             }
             let next = self.deadlines.first().map(|(at, _)| *at);
+            let lull = self.lull();
             let (transport, commands) = (&mut self.transport, &mut self.commands);
             let reports = &mut self.reports.1;
             // While there is more to do than can be done, nothing is waited for.
             let mut waited = false;
-            let lull = match self.flow {
-                Flow::Ebbs => None,
-                Flow::Runs => self.shortest.and_then(rhythm::lull),
-            };
             let inputs = poll_fn(|cx| {
                 let wake = poll_inputs(cx, turn, transport, commands, reports);
                 if let (Poll::Pending, Some(lull)) = (&wake, lull) {
@@ -213,20 +199,7 @@ impl<T: Transport> Engine<T> {
                     self.shut_down(clock::now());
                 }
                 Wake::Report(report) => self.reported(clock::now(), report),
-                Wake::Lull(lull) => {
-                    self.flow = Flow::Ebbs;
-                    self.gather(next, lull);
-                    self.lulls = self.lulls.wrapping_add(1);
-                    match self.only_lane() {
-                        // It is known where the next packets are.
-                        Some(lane) if self.lulls % LOOKS != 0 => {
-                            self.transport.look_anyway(lane);
-                            self.read(lane);
-                        }
-                        // The runtime is to look what there is now, and not to wait for it.
-                        Some(_) | None => tokio::task::yield_now().await,
-                    }
-                }
+                Wake::Lull(lull) => self.rest(next, lull).await,
                 Wake::Readable(lane) => {
                     if waited {
                         self.gather(next, GATHERING);
@@ -255,23 +228,6 @@ impl<T: Transport> Engine<T> {
                 self.queue(id);
             }
         }
-    }
-
-    /// Lets packets gather that follow the one that has just come, but never beyond the `next` deadline.
-    fn gather(&mut self, next: Option<Instant>, time: Duration) {
-        let left = next.map(|next| next.saturating_duration_since(clock::now()));
-        let time = left.map_or(time, |left| left.min(time));
-        self.transport.gather(time);
-    }
-
-    fn only_lane(&self) -> Option<LaneId> {
-        let mut lanes = self.lanes.keys().copied();
-        lanes.next().filter(|_| lanes.next().is_none())
-    }
-
-    /// The shortest interval may be another one.
-    fn keep_pace(&mut self) {
-        self.shortest = self.routers.values().map(|router| interval(router)).min();
     }
 
     fn read(&mut self, id: LaneId) {
@@ -474,10 +430,6 @@ impl<T: Transport> Engine<T> {
                 .retain(|subscriber| subscriber.send(event.clone()).is_ok());
         }
     }
-}
-
-fn interval(router: &Instance) -> Duration {
-    router.config.election().interval().duration()
 }
 
 /// The next message or lane to be read, whosever turn it is. A command of `None`: there is nobody left to give one.

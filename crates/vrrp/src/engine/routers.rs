@@ -111,7 +111,7 @@ impl<T: Transport> Engine<T> {
         );
         self.address_runtime.spawn(task.run());
         let status = instance.status.subscribe();
-        let interval = super::interval(&instance);
+        let interval = super::flow::interval(&instance);
         self.shortest = Some(self.shortest.map_or(interval, |other| other.min(interval)));
         self.routers.insert(id, Box::new(instance));
         // The others on this interface hear of it too: what is virtual now is nobody's source.
