@@ -34,7 +34,7 @@ use crate::lane::Lane;
 use crate::link::LinkFacts;
 use crate::receive::{self, NoVrid};
 use crate::record::Record;
-use crate::rhythm::{self, GATHERING, Rhythm};
+use crate::rhythm::{GATHERING, Rhythm};
 use crate::status::{Event, EventKind};
 use crate::timer::Timer;
 use crate::transport::{LaneId, Transport};
@@ -96,6 +96,8 @@ pub(crate) struct Engine<T> {
     flow: Flow,
     /// How often there was a lull.
     lulls: u8,
+    /// How long it rested before it read what it reads now.
+    rested: Duration,
     /// Whose leases are to be renewed, all together.
     renewals: BTreeSet<RouterId>,
     /// Who has counters to publish, in their order.
@@ -140,6 +142,7 @@ impl<T: Transport> Engine<T> {
             shortest: None,
             flow: Flow::Ebbs,
             lulls: 0,
+            rested: Duration::ZERO,
             renewals: BTreeSet::new(),
             counted: VecDeque::new(),
             doubted: Vec::new(),
@@ -202,6 +205,7 @@ impl<T: Transport> Engine<T> {
                 Wake::Lull(lull) => self.rest(next, lull).await,
                 Wake::Readable(lane) => {
                     if waited {
+                        self.rested = Duration::ZERO;
                         self.gather(next, GATHERING);
                     }
                     self.read(lane);
@@ -312,8 +316,9 @@ impl<T: Transport> Engine<T> {
             } else if was_said {
                 said.other_addresses = None;
             }
-            // The Master is no longer alive for its words having waited here.
-            let at = now.checked_sub(rhythm::on_purpose(waited));
+            // The Master is no longer alive for its words having been kept waiting. If they waited longer, this process did
+            // not run, or the clock was set.
+            let at = now.checked_sub(waited.min(self.rested));
             // What the election refuses, it counts.
             let _ = self.feed(
                 at.unwrap_or(now),

@@ -29,12 +29,6 @@ pub(crate) fn lull(interval: Duration) -> Option<Duration> {
     Some((interval / PART).min(MOST)).filter(|lull| *lull > GATHERING)
 }
 
-/// How long a packet that has `waited` was kept waiting on purpose. If it was longer, this process did not run, or the clock
-/// was set.
-pub(crate) fn on_purpose(waited: Duration) -> Duration {
-    waited.min(MOST + GATHERING)
-}
-
 /// The common beat of all routers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rhythm {

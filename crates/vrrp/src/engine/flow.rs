@@ -35,6 +35,7 @@ impl<T: Transport> Engine<T> {
     /// read them all.
     pub(super) async fn rest(&mut self, next: Option<Instant>, lull: Duration) {
         self.flow = Flow::Ebbs;
+        self.rested = lull;
         self.gather(next, lull);
         self.lulls = self.lulls.wrapping_add(1);
         match self.only_lane() {

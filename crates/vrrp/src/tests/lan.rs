@@ -19,6 +19,7 @@ use crate::config::{Family, RouterConfig};
 use crate::engine::Engine;
 use crate::link::LinkFacts;
 use crate::node::{Node, Router};
+use crate::rhythm::GATHERING;
 use crate::status::RouterStatus;
 use crate::timer::Timer;
 use crate::transport::{Carrier, Datagram, LaneId, Transport};
@@ -66,6 +67,8 @@ struct Port {
     send_fails: bool,
     /// How long each time packets were let gather.
     gathered: Vec<Duration>,
+    /// What comes in the next lull.
+    later: Vec<Packet>,
 }
 
 /// One broadcast domain.
@@ -211,7 +214,7 @@ impl TestNode {
         self.lan.port(self.number, |port| port.deliver(&packet));
     }
 
-    /// Lets the node receive `message`, which has waited in its queue.
+    /// Lets the node receive `message`, which comes in its next lull and has waited so long.
     pub(super) fn inject_late(
         &self,
         source: &str,
@@ -228,7 +231,7 @@ impl TestNode {
             overflows: None,
             waited,
         };
-        self.lan.port(self.number, |port| port.deliver(&packet));
+        self.lan.port(self.number, |port| port.later.push(packet));
     }
 
     /// Lets the node receive a packet with an authentication header.
@@ -374,7 +377,14 @@ impl Transport for FakeTransport {
     }
 
     fn gather(&mut self, time: Duration) {
-        self.lan.port(self.node, |port| port.gathered.push(time));
+        self.lan.port(self.node, |port| {
+            port.gathered.push(time);
+            if time > GATHERING {
+                for packet in std::mem::take(&mut port.later) {
+                    port.deliver(&packet);
+                }
+            }
+        });
     }
 
     fn receive(&mut self, lane: LaneId) -> io::Result<Option<Datagram<'_>>> {
