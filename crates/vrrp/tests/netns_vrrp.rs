@@ -213,7 +213,9 @@ async fn version_2_with_a_password() {
             .unwrap()
     };
     let [a, b] = pair.elect(|_, priority| config(priority, "secret")).await;
-    assert!(b.status().stats.adverts_received > 0);
+    let mut watch = b.watch();
+    let heard = watch.wait_for(|status| status.master.is_some());
+    tokio::time::timeout(BOUND, heard).await.unwrap().unwrap();
     b.stop().await;
     let b = pair.nodes[1].add("b", config(100, "other")).await.unwrap();
     until(&b, State::Master).await;
