@@ -12,6 +12,10 @@ use crate::socket::{BUFFER, Family, Socket, is_loss};
 /// So many requests go in one datagram: the default receive buffer holds the answers to 256, should all fail.
 pub const MAX_BATCH: usize = 128;
 
+/// Two datagrams fit in. So large a piece is not taken from what the thread has, to be filled with zeros: it comes from the
+/// kernel, and only what is used of it takes memory.
+const ROOM: usize = 4 * BUFFER;
+
 /// A datagram must fit in the send buffer (212,992 bytes by default).
 const MAX_DATAGRAM: usize = 64 * 1024;
 
@@ -49,7 +53,8 @@ pub struct Connection {
     socket: Socket,
     sequence: u32,
     timeout: Duration,
-    buffers: [Vec<u8>; 2],
+    /// Room for two datagrams; see [`ROOM`].
+    buffers: Vec<u8>,
 }
 
 impl Connection {
@@ -65,7 +70,7 @@ impl Connection {
             socket,
             sequence: 1,
             timeout,
-            buffers: [vec![0; BUFFER], vec![0; BUFFER]],
+            buffers: vec![0; ROOM],
         })
     }
 
@@ -138,7 +143,7 @@ impl Connection {
         let mut lost = false;
         loop {
             // After an overflow, what did arrive is read all the same, but nothing more is waited for.
-            let [buffer, _] = &mut self.buffers;
+            let buffer = self.buffers.as_mut_slice();
             let received = if lost {
                 self.socket.try_receive(buffer)
             } else {
@@ -188,10 +193,10 @@ impl Connection {
         };
         loop {
             let Ok(lengths) = self.socket.receive_two(&mut self.buffers, deadline) else {
-                self.socket.drain(&mut self.buffers[0]);
+                self.socket.drain(&mut self.buffers);
                 return Err(RequestError::Unknown);
             };
-            for (buffer, length) in self.buffers.iter().zip(lengths) {
+            for (buffer, length) in self.buffers.chunks(BUFFER).zip(lengths) {
                 for frame in Frames(buffer.get(..length).unwrap_or_default()) {
                     if let Some(end) = dump.take(frame) {
                         end?;

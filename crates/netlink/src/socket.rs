@@ -73,11 +73,12 @@ impl Socket {
     }
 
     /// The next two datagrams in one system call, if there are two: what one leaves empty has length 0. A short dump is an
-    /// answer and its end, and the kernel makes the end while the answer is received.
-    fn try_receive_two(&self, buffers: &mut [Vec<u8>; 2]) -> io::Result<[usize; 2]> {
-        let room = buffers.each_ref().map(Vec::len);
+    /// answer and its end, and the kernel makes the end while the answer is received. `buffers` are one behind the other.
+    fn try_receive_two(&self, buffers: &mut [u8]) -> io::Result<[usize; 2]> {
+        let (first, second) = buffers.split_at_mut(BUFFER.min(buffers.len()));
+        let room = [first.len(), second.len()];
         let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(2, None);
-        let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+        let mut slices = [first, second].map(|buffer| [IoSliceMut::new(buffer)]);
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         let descriptor = self.as_fd().as_raw_fd();
         let mut received = recvmmsg(descriptor, &mut headers, &mut slices, flags, None)?;
@@ -96,7 +97,7 @@ impl Socket {
     /// Both of them, waiting until `deadline` for the first: then `TimedOut`.
     pub(crate) fn receive_two(
         &self,
-        buffers: &mut [Vec<u8>; 2],
+        buffers: &mut [u8],
         deadline: &mut Deadline,
     ) -> io::Result<[usize; 2]> {
         Self::wait_for(self.as_fd(), deadline, || self.try_receive_two(buffers))

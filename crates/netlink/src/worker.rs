@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +30,10 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 /// before it began is not run; once begun it runs to its end. A job that panics ends the thread, and every caller
 /// gets [`WorkerError::Stopped`].
 pub struct Worker<S> {
-    jobs: SyncSender<Job<S>>,
+    // Not bounded by itself: a channel that is takes all of its room, some 100 KiB, from the beginning.
+    jobs: Sender<Job<S>>,
+    /// So many wait.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A netlink connection on a thread of its own.
@@ -44,7 +49,9 @@ impl<S: 'static> Worker<S> {
     where
         F: FnOnce() -> io::Result<S> + Send + 'static,
     {
-        let (jobs, queue) = mpsc::sync_channel::<Job<S>>(QUEUE);
+        let (jobs, queue) = mpsc::channel::<Job<S>>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&waiting);
         let (started, start) = mpsc::sync_channel(1);
         let namespace = namespace.clone();
         thread::Builder::new()
@@ -59,6 +66,7 @@ impl<S: 'static> Worker<S> {
                 };
                 let _ = started.send(Ok(()));
                 for job in queue {
+                    taken.fetch_sub(1, Ordering::Relaxed);
                     job(&mut state);
                 }
             })?;
@@ -66,7 +74,7 @@ impl<S: 'static> Worker<S> {
             RecvTimeoutError::Disconnected => io::Error::other(WorkerError::Stopped),
             RecvTimeoutError::Timeout => io::ErrorKind::TimedOut.into(),
         })??;
-        Ok(Self { jobs })
+        Ok(Self { jobs, waiting })
     }
 
     /// Runs `job` on the thread and waits for its result.
@@ -109,10 +117,12 @@ impl<S: 'static> Worker<S> {
     }
 
     fn queue(&self, job: Job<S>) -> Result<(), WorkerError> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Disconnected(_) => WorkerError::Stopped,
-            TrySendError::Full(_) => WorkerError::Busy,
-        })
+        let room = |waiting| (waiting < QUEUE).then_some(waiting + 1);
+        self.waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+            .map_err(|_| WorkerError::Busy)?;
+        // The count of a thread that has ended does not matter any more.
+        self.jobs.send(job).map_err(|_| WorkerError::Stopped)
     }
 }
 
@@ -133,6 +143,7 @@ impl<S> Clone for Worker<S> {
     fn clone(&self) -> Self {
         Self {
             jobs: self.jobs.clone(),
+            waiting: Arc::clone(&self.waiting),
         }
     }
 }
