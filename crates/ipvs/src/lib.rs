@@ -14,7 +14,7 @@ pub mod wire;
 pub use self::client::{ApplyError, AsyncClient, Client, QueryError, Transport};
 pub use self::destinations::{Destinations, Iter as DestinationsIter};
 pub use self::op::Op;
-pub use self::plan::{Removal, plan, plan_with};
+pub use self::plan::{Removal, plan, plan_lazily, plan_with};
 pub use self::table::{ActualService, Snapshot, Table, TableError};
 pub use self::types::*;
 pub use locum_netlink::{Connection, Limits, Namespace, WorkerError};

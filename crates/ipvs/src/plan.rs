@@ -1,6 +1,7 @@
 //! What has to change so that the kernel's table becomes what it should be.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::iter::Peekable;
 
 use crate::op::Op;
@@ -37,36 +38,55 @@ pub fn plan(desired: &Table, actual: &Snapshot) -> Vec<Op> {
 pub fn plan_with(
     desired: &Table,
     actual: &Snapshot,
-    mut removal: impl FnMut(&ServiceKey, &DestinationEntry) -> Removal,
+    removal: impl FnMut(&ServiceKey, &DestinationEntry) -> Removal,
 ) -> Vec<Op> {
-    let mut changes = Changes::default();
     // At least so many are added. Growing by and by would touch all that memory several times over.
     let added = desired.entries().saturating_sub(actual.entries());
-    changes.given.reserve_exact(added);
-    for pair in merge(&desired.services, &actual.services) {
-        match pair {
-            Pair::Left(_, desired) => changes.add_service(desired),
-            Pair::Both(key, desired, actual) => {
-                changes.change_service(key, desired, actual, &mut removal);
-            }
-            Pair::Right(key, _) => changes.removed.push(Op::RemoveService(*key)),
-        }
-    }
-    changes.in_order()
+    let mut ops = Vec::with_capacity(added);
+    ops.extend(plan_lazily(desired, actual, removal));
+    ops
 }
 
+/// The same, one after the other: the changes that fill an empty table need not all be there at once, for
+/// [`Client::apply_each`](crate::Client::apply_each).
+pub fn plan_lazily<'a>(
+    desired: &'a Table,
+    actual: &'a Snapshot,
+    mut removal: impl FnMut(&ServiceKey, &DestinationEntry) -> Removal + 'a,
+) -> impl Iterator<Item = Op> + 'a {
+    let mut pairs = merge(&desired.services, &actual.services);
+    let mut changes = Changes::default();
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(op) = changes.given.pop_front() {
+                return Some(op);
+            }
+            match pairs.next() {
+                Some(Pair::Left(_, desired)) => changes.add_service(desired),
+                Some(Pair::Both(key, desired, actual)) => {
+                    changes.change_service(key, desired, actual, &mut removal);
+                }
+                Some(Pair::Right(key, _)) => changes.removed.push_back(Op::RemoveService(*key)),
+                None => return changes.later(),
+            }
+        }
+    })
+}
+
+/// What is still to be made, first what gives.
 #[derive(Default)]
 struct Changes {
-    given: Vec<Op>,
-    services: Vec<Op>,
-    taken: Vec<Op>,
-    removed: Vec<Op>,
+    given: VecDeque<Op>,
+    services: VecDeque<Op>,
+    taken: VecDeque<Op>,
+    removed: VecDeque<Op>,
 }
 
 impl Changes {
     fn add_service(&mut self, desired: &DesiredService) {
         let key = *desired.service.key();
-        self.given.push(Op::AddService(desired.service.clone()));
+        self.given
+            .push_back(Op::AddService(desired.service.clone()));
         let added = desired.destinations();
         self.given
             .extend(added.map(|(_, destination)| Op::AddDestination(key, *destination)));
@@ -80,43 +100,42 @@ impl Changes {
         removal: &mut impl FnMut(&ServiceKey, &DestinationEntry) -> Removal,
     ) {
         if desired.service.settings() != actual.service.settings {
-            self.services.push(Op::EditService(desired.service.clone()));
+            self.services
+                .push_back(Op::EditService(desired.service.clone()));
         }
         let there = actual.destinations.iter().map(|(key, entry)| (*key, entry));
         for pair in merge(desired.destinations(), there) {
             match pair {
                 Pair::Left(_, destination) => {
-                    self.given.push(Op::AddDestination(*key, *destination));
+                    self.given.push_back(Op::AddDestination(*key, *destination));
                 }
                 Pair::Both(_, destination, entry) => {
                     let settings = destination.settings();
                     let edit = Op::EditDestination(*key, *destination);
                     match (settings == entry.settings, settings.weight) {
                         (true, _) => {}
-                        (false, 0) => self.taken.push(edit),
-                        (false, _) => self.given.push(edit),
+                        (false, 0) => self.taken.push_back(edit),
+                        (false, _) => self.given.push_back(edit),
                     }
                 }
                 Pair::Right(identity, entry) => match removal(key, entry) {
                     Removal::Remove => {
-                        self.taken.push(Op::RemoveDestination(*key, identity));
+                        self.taken.push_back(Op::RemoveDestination(*key, identity));
                     }
                     Removal::Drain if entry.settings.weight == 0 => {}
                     Removal::Drain => {
                         self.taken
-                            .push(Op::DrainDestination(*key, identity, entry.settings));
+                            .push_back(Op::DrainDestination(*key, identity, entry.settings));
                     }
                 },
             }
         }
     }
 
-    fn in_order(self) -> Vec<Op> {
-        let mut ops = self.given;
-        ops.extend(self.services);
-        ops.extend(self.taken);
-        ops.extend(self.removed);
-        ops
+    /// When nothing is given any more.
+    fn later(&mut self) -> Option<Op> {
+        let lists = [&mut self.services, &mut self.taken, &mut self.removed];
+        lists.into_iter().find_map(VecDeque::pop_front)
     }
 }
 

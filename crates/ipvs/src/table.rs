@@ -28,7 +28,8 @@ pub enum TableError {
 /// The services as they should be: each once, with destinations each once, and one IP version throughout unless tunnelled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
-    pub(crate) services: BTreeMap<ServiceKey, DesiredService>,
+    /// In boxes: nodes of a map are half empty when it was filled in order.
+    pub(crate) services: BTreeMap<ServiceKey, Box<DesiredService>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Table {
             service,
             destinations: inserted.into_boxed_slice(),
         };
-        self.services.insert(key, desired);
+        self.services.insert(key, Box::new(desired));
         Ok(())
     }
 

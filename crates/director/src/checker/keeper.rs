@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use locum_ipvs::{
     ApplyError, Client, DestinationEntry, DestinationKey, Op, QueryError, Removal, Role,
-    ServiceKey, Snapshot, SyncDaemon, Table, TimeoutChange, Transport, plan, plan_with,
+    ServiceKey, Snapshot, SyncDaemon, Table, TimeoutChange, Transport, plan_lazily, plan_with,
 };
 
 use super::record::Record;
@@ -104,16 +104,25 @@ impl<T: Transport> Keeper<T> {
         // Before the first change: after a crash the record names all that may be left.
         self.record.add(&keys);
         let mut outcome = Outcome::default();
-        let ops = match (&self.believed, look) {
-            (Some(believed), Look::Trust) => plan(desired, &believed.to_snapshot()),
+        let told = |op, answer| match answer {
+            Ok(()) => outcome.made += 1,
+            Err(error) => outcome.refused.push((op, error)),
+        };
+        match (&self.believed, look) {
+            (Some(believed), Look::Trust) => {
+                let actual = believed.to_snapshot();
+                let remove = |_: &ServiceKey, _: &DestinationEntry| Removal::Remove;
+                let ops = plan_lazily(desired, &actual, remove);
+                self.client.apply_each(ops, told);
+            }
             (None, Look::Trust) | (_, Look::Read) => match self.read(&keys) {
                 Ok(actual) => {
                     if let Some(believed) = &self.believed {
                         outcome.drift = plan_with(believed, &actual, removal);
                     }
-                    let ops = plan_with(desired, &actual, removal);
+                    let ops = plan_lazily(desired, &actual, removal);
+                    self.client.apply_each(ops, told);
                     outcome.read = Some(actual);
-                    ops
                 }
                 Err(error) => {
                     self.believed = None;
@@ -123,12 +132,6 @@ impl<T: Transport> Keeper<T> {
                     return outcome;
                 }
             },
-        };
-        for (op, answer) in ops.iter().zip(self.client.apply(&ops)) {
-            match answer {
-                Ok(()) => outcome.made += 1,
-                Err(error) => outcome.refused.push((op.clone(), error)),
-            }
         }
         self.believed = outcome.refused.is_empty().then(|| Arc::clone(desired));
         if self.believed.is_some() && look == Look::Read {

@@ -21,21 +21,49 @@ impl<T: Transport> Client<T> {
     pub fn apply(&mut self, ops: &[Op]) -> Vec<Result<(), ApplyError>> {
         let mut outcomes = Vec::with_capacity(ops.len());
         for batch in ops.chunks(MAX_BATCH) {
-            let first = outcomes.len();
-            match self.family() {
-                Ok(family) => outcomes.extend(self.apply_batch(family, batch)),
-                Err(error) => outcomes.push(Err(error.into())),
-            }
-            let made = outcomes.iter().skip(first);
-            if made
-                .filter_map(|o| o.as_ref().err())
-                .any(ApplyError::ends_the_batch)
-            {
+            let made = self.apply_or_not(batch);
+            let over = ends(&made);
+            outcomes.extend(made);
+            if over {
                 break;
             }
         }
         outcomes.resize_with(ops.len(), || Err(ApplyError::NotAttempted));
         outcomes
+    }
+
+    /// The same, with changes that are made up as they are needed; `told` gets the result of each.
+    pub fn apply_each(
+        &mut self,
+        ops: impl IntoIterator<Item = Op>,
+        mut told: impl FnMut(Op, Result<(), ApplyError>),
+    ) {
+        let mut ops = ops.into_iter();
+        let mut over = false;
+        loop {
+            let batch: Vec<Op> = ops.by_ref().take(MAX_BATCH).collect();
+            if batch.is_empty() {
+                return;
+            }
+            let mut outcomes = Vec::new();
+            if !over {
+                outcomes = self.apply_or_not(&batch);
+                over = ends(&outcomes);
+            }
+            let not_attempted = std::iter::repeat_with(|| Err(ApplyError::NotAttempted));
+            let outcomes = outcomes.into_iter().chain(not_attempted);
+            for (op, outcome) in batch.into_iter().zip(outcomes) {
+                told(op, outcome);
+            }
+        }
+    }
+
+    /// The results for the changes of a batch, or for the first if IPVS cannot be reached.
+    fn apply_or_not(&mut self, batch: &[Op]) -> Vec<Result<(), ApplyError>> {
+        match self.family() {
+            Ok(family) => self.apply_batch(family, batch),
+            Err(error) => vec![Err(error.into())],
+        }
     }
 
     fn apply_batch(&mut self, family: u16, ops: &[Op]) -> Vec<Result<(), ApplyError>> {
@@ -86,6 +114,12 @@ impl<T: Transport> Client<T> {
             .pop()
             .unwrap_or(Err(ApplyError::NotAttempted))
     }
+}
+
+/// Whether later batches are not to be attempted.
+fn ends(outcomes: &[Result<(), ApplyError>]) -> bool {
+    let mut errors = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    errors.any(ApplyError::ends_the_batch)
 }
 
 fn is_not_found(outcome: &Result<(), RequestError>) -> bool {

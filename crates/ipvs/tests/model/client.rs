@@ -164,6 +164,28 @@ fn lost_answers_are_unknown_and_end_the_batches() {
 }
 
 #[test]
+fn changes_that_are_made_up_meanwhile_have_the_same_outcomes() {
+    let duplicates = (0..200).map(|n| Op::AddDestination(web(), server(n / 2)));
+    let ops: Vec<Op> = std::iter::once(add_web()).chain(duplicates).collect();
+    let spoilt: [fn(&mut Kernel); 3] = [
+        |_| {},
+        |kernel| kernel.lose_answers_after(3),
+        |kernel| kernel.drop_privileges(),
+    ];
+    for spoil in spoilt {
+        let (mut at_once, mut one_by_one) = (client(), client());
+        spoil(at_once.transport());
+        spoil(one_by_one.transport());
+        let expected = at_once.apply(&ops);
+        let mut told = Vec::new();
+        one_by_one.apply_each(ops.clone(), |op, outcome| told.push((op, outcome)));
+        let (all, outcomes): (Vec<Op>, Vec<_>) = told.into_iter().unzip();
+        assert_eq!(all, ops);
+        assert_eq!(format!("{outcomes:?}"), format!("{expected:?}"));
+    }
+}
+
+#[test]
 fn without_privilege_nothing_more_is_attempted() {
     let mut client = client();
     client.transport().drop_privileges();
