@@ -1,6 +1,7 @@
 //! The layer that suppresses lines of which there are too many, and the thread that tells how many they were.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -29,6 +30,8 @@ struct Shared {
     limit: Mutex<Limit<Place>>,
     /// Something is to be told, now or when a window ends.
     news: Condvar,
+    /// There is a thread that tells it.
+    told: AtomicBool,
 }
 
 impl Limited {
@@ -36,13 +39,18 @@ impl Limited {
         Self(Arc::new(Shared {
             limit: Mutex::new(Limit::new()),
             news: Condvar::new(),
+            told: AtomicBool::new(false),
         }))
     }
 
-    /// Starts the thread that tells what was suppressed: a line cannot be written while another one is. Without it,
-    /// that is not told.
-    pub(super) fn tell_in_background(&self) {
-        let shared = Arc::clone(&self.0);
+    /// Has a thread tell what was suppressed: a line cannot be written while another one is. Most processes need none.
+    fn tell_in_background(&self) {
+        let shared = &self.0;
+        shared.news.notify_one();
+        if shared.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let shared = Arc::clone(shared);
         let thread = thread::Builder::new().name("log".to_owned());
         let started = thread.spawn(move || {
             loop {
@@ -51,8 +59,9 @@ impl Limited {
                 }
             }
         });
-        if let Err(error) = started {
-            warn!(%error, "how many lines the log leaves out will not be told");
+        if started.is_err() {
+            // It is tried again with the next.
+            self.0.told.store(false, Ordering::Relaxed);
         }
     }
 
@@ -121,7 +130,7 @@ impl<S: Subscriber> Layer<S> for Limited {
         };
         let verdict = limit.line(clock::now(), place, about.0, text);
         if limit.poll_timeout() != before {
-            self.0.news.notify_one();
+            self.tell_in_background();
         }
         verdict == Verdict::Write
     }

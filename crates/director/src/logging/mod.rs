@@ -65,9 +65,7 @@ pub(crate) fn start(format: LogFormat, filter: EnvFilter) {
     };
     let log = tracing_subscriber::registry().with(written);
     // An error means that there is one.
-    if log.with(filter).with(limited.clone()).try_init().is_ok() {
-        limited.tell_in_background();
-    }
+    let _ = log.with(filter).with(limited).try_init();
     if let Some(error) = problem {
         warn!(%error, "no journal to log to: the log goes to standard error");
     }
