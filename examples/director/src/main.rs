@@ -3,11 +3,14 @@
 mod demo;
 mod pages;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use locum_director::cli::RunArguments;
 
 /// Keeps a virtual IP address on exactly one of several Linux machines, by VRRP, and balances what comes to it over
 /// servers that work, by IPVS.
@@ -16,6 +19,25 @@ use clap::{CommandFactory, Parser, Subcommand};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+}
+
+/// As [`Arguments`], for the one command that must start fast: all the others are not even put together.
+#[derive(Debug, Parser)]
+#[command(name = "director")]
+enum OnlyRun {
+    Run(RunArguments),
+}
+
+impl OnlyRun {
+    /// `None` is for [`Arguments`] to understand, or to complain about.
+    fn parse_from(words: impl Iterator<Item = OsString> + Clone) -> Option<Arguments> {
+        words.clone().nth(1).filter(|command| command == "run")?;
+        let Self::Run(arguments) = Self::try_parse_from(words).ok()?;
+        let command = locum_director::cli::Command::Run(arguments);
+        Some(Arguments {
+            command: Command::Director(command),
+        })
+    }
 }
 
 const HELP: &str = "\
@@ -60,7 +82,9 @@ enum Command {
 fn main() -> ExitCode {
     // In the kernel that `demo` boots.
     locum_lab::kernel::first_process();
-    let done = match Arguments::parse().command {
+    let words = env::args_os().collect::<Vec<_>>().into_iter();
+    let arguments = OnlyRun::parse_from(words).unwrap_or_else(Arguments::parse);
+    let done = match arguments.command {
         Command::Director(command) => return command.execute(),
         Command::Demo(arguments) => demo::execute(&arguments),
         Command::Completions { shell } => pages::completions(shell, Arguments::command()),
@@ -80,6 +104,26 @@ mod tests {
     #[test]
     fn every_command_can_be_parsed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_runs_is_understood_alone() {
+        for (line, valid) in [
+            ("director run -c a.toml", true),
+            ("director run --config a.toml --single-process -vv", true),
+            ("director run", false),
+            ("director run --help", false),
+            ("director status", false),
+            ("director", false),
+        ] {
+            let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
+            let alone = OnlyRun::parse_from(words.into_iter());
+            assert_eq!(alone.is_some(), valid, "{line}");
+            if let Some(alone) = alone {
+                let all = Arguments::try_parse_from(line.split(' ')).unwrap();
+                assert_eq!(format!("{alone:?}"), format!("{all:?}"));
+            }
+        }
     }
 
     #[test]
