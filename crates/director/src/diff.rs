@@ -1,6 +1,7 @@
 //! What a start of the director would change in the kernel's IPVS, in words. Pure.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use locum_health::Health;
@@ -61,7 +62,7 @@ pub(crate) fn compare(
     mut actual: Snapshot,
     timeouts: Option<Timeouts>,
 ) -> Diff {
-    let mut pools = Pools::new(now, site, &actual);
+    let mut pools = Pools::new(now, &Arc::new(site.clone()), &actual);
     let slots: Vec<_> = pools.checks().map(|(slot, _, _)| slot).collect();
     for slot in slots {
         let report = Input::Report {

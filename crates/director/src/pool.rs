@@ -97,7 +97,7 @@ pub(crate) enum Checks {
 
 impl Pools {
     /// The pools at the start. `inherited` is the kernel's table as an earlier run may have left it.
-    pub(crate) fn new(now: Instant, site: &Site, inherited: &Snapshot) -> Self {
+    pub(crate) fn new(now: Instant, site: &Arc<Site>, inherited: &Snapshot) -> Self {
         let mut pools = Self {
             pools: Vec::with_capacity(site.services.len()),
             places: BTreeMap::new(),
@@ -119,7 +119,7 @@ impl Pools {
 
     /// Takes another configuration. What has the same name and address keeps what is known of it; a service that has
     /// only got another name is found by its address. A check that is as it was keeps its number.
-    pub(crate) fn replace(&mut self, now: Instant, site: &Site) -> Checks {
+    pub(crate) fn replace(&mut self, now: Instant, site: &Arc<Site>) -> Checks {
         self.expire(now);
         self.reload(now, site)
     }
@@ -162,7 +162,7 @@ impl Pools {
             let mut table = Table::new();
             for pool in &self.pools {
                 let destinations = pool.destinations();
-                for service in &pool.kernel {
+                for service in pool.kernel() {
                     let fitting = service::fitting(service.key(), &destinations);
                     // A validated site has each service once, and what does not fit was left out.
                     let inserted = table.insert(service.clone(), fitting.into_values());
@@ -215,6 +215,7 @@ impl Pools {
         let Some(place) = self.places.get(&slot).copied() else {
             return;
         };
+        self.be_counted();
         let Some(pool) = self.pools.get_mut(place.pool) else {
             return;
         };
@@ -368,11 +369,11 @@ fn settle(now: Instant, burst: &mut Burst, server: &mut Server, before: &Before)
     }
     match (was, is) {
         (Standing::Checking | Standing::Down, Standing::Up) => {
-            burst.rose(server.address);
+            burst.rose(server.address());
             Verdict::Let
         }
         (Standing::Up, Standing::Checking | Standing::Down) => {
-            let verdict = burst.fell(now, server.address);
+            let verdict = burst.fell(now, server.address());
             server.fell = Some(now);
             server.held = verdict == Verdict::Hold;
             verdict
@@ -409,7 +410,7 @@ impl Before {
     /// What has happened to it since.
     fn event(&self, service: &Arc<str>, server: &Server) -> Option<Event> {
         let (service, name) = (Arc::clone(service), Arc::clone(&server.name));
-        let address = server.address;
+        let address = server.address();
         match (self.standing, server.standing) {
             (Standing::Checking | Standing::Down, Standing::Up) => Some(Event::ServerUp {
                 service,

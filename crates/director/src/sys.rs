@@ -1,12 +1,42 @@
 //! The system calls that no safe crate wraps.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::process::Pid;
+
+/// Which of the two processes goes on after [`fork`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forked {
+    Child,
+    Parent(Pid),
+}
+
+/// Makes a second process, which goes on here as this one does, with all that it has in memory.
+///
+/// # Errors
+///
+/// Those of fork(2); and [`io::ErrorKind::Unsupported`] in a process of several threads, since the locks that the others
+/// hold would never be released in the second one.
+#[expect(unsafe_code, reason = "fork")]
+pub(crate) fn fork() -> io::Result<Forked> {
+    if fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    // SAFETY: there is no other thread, as was just looked up, and nobody could start one meanwhile; so the child may do
+    // what this process may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        pid => Pid::from_raw(pid)
+            .map(Forked::Parent)
+            .ok_or_else(|| io::ErrorKind::InvalidData.into()),
+    }
+}
 
 /// Has the calling thread, and those that it starts later, scheduled by turns at this real-time priority (sched(7)).
 #[expect(unsafe_code, reason = "sched_setscheduler")]
@@ -69,3 +99,15 @@ unsafe impl Send for SharedNumbers {}
 #[expect(unsafe_code, reason = "a pointer to memory that is not a thread's")]
 // SAFETY: as above.
 unsafe impl Sync for SharedNumbers {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_several_threads_is_not_forked() {
+        // Each test has a thread of its own.
+        let error = fork().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    }
+}

@@ -125,7 +125,7 @@ fn a_check_has_defaults() {
 
 #[test]
 fn the_settings_of_the_table_reach_the_site() {
-    let ipvs = everything().site.ipvs;
+    let ipvs = everything().site.ipvs.clone();
     assert_eq!(ipvs.reconcile_interval, Duration::from_secs(5));
     assert_eq!(ipvs.on_stop, OnStop::Leave);
     assert_eq!(ipvs.foreign, Foreign::Remove);
@@ -168,7 +168,7 @@ fn without_names_all_routers_decide_and_the_hold_can_be_turned_off() {
         router("mail", 52)
     ));
     assert_eq!(config.site.ipvs.mass_failure, None);
-    let sync = config.site.ipvs.sync.expect("daemons");
+    let sync = config.site.ipvs.sync.clone().expect("daemons");
     assert_eq!(sync.routers, ["web", "mail"]);
 
     let partial = load(&format!(

@@ -45,7 +45,11 @@ mod tests {
         if text.is_empty() {
             return Site::default();
         }
-        load("test", &text, |_| Ok(String::new())).unwrap().site
+        load("test", &text, |_| Ok(String::new()))
+            .unwrap()
+            .site
+            .as_ref()
+            .clone()
     }
 
     #[test]

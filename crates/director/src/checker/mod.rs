@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::message::{Notice, Order};
 pub(crate) use self::record::Record;
-pub(crate) use self::side::run;
+pub(crate) use self::side::{First, run};
 
 /// What the checker side is told before anything else.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use super::message::{Notice, Order};
 use super::record::Record;
 use super::{Options, changes, notice, probes, roles};
 use crate::clock;
-use crate::config::{Draft, Memory, Source};
+use crate::config::{Config, Draft, Memory, Source};
 use crate::overrides::ServerOverride;
 use crate::pool::{Checks, Input, Pools};
 use crate::site::{OnStop, Site};
@@ -34,9 +34,17 @@ const LONGEST_GATHER: Duration = Duration::from_millis(400);
 /// After a failure the table is read again so soon.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Runs the checker side to its end, on this thread.
+/// A configuration, valid, with its text.
+#[derive(Debug, Clone)]
+pub(crate) struct First {
+    pub(crate) config: Config,
+    pub(crate) source: Source,
+}
+
+/// Runs the checker side to its end, on this thread. `first` is what it knows already: [`Draft::Known`].
 pub(crate) fn run(
     options: Options,
+    first: Option<First>,
     orders: mpsc::UnboundedReceiver<Order>,
     notices: mpsc::UnboundedSender<Notice>,
 ) {
@@ -44,21 +52,23 @@ pub(crate) fn run(
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(live(options, orders, notices)),
+        Ok(runtime) => runtime.block_on(live(options, first, orders, notices)),
         Err(error) => error!(%error, "the checks cannot run: there is no event loop"),
     }
 }
 
 async fn live(
     options: Options,
+    first: Option<First>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     notices: mpsc::UnboundedSender<Notice>,
 ) {
     let (runner, mut reports) = Runner::start(RunnerLimits::default(), probes::seed(&options.name));
     let (finish, mut finished) = mpsc::unbounded_channel();
-    let mut side = Side::new(options.state_directory, runner, notices, finish);
+    let mut side = Side::new(options.state_directory, first, runner, notices, finish);
     loop {
         side.send_errand(clock::now());
+        side.tell();
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Stop) => break,
@@ -75,18 +85,19 @@ async fn live(
             }
             () = sleep_until(side.wake().into()) => side.pools.handle(clock::now(), Input::Timeout),
         }
-        side.tell();
     }
     side.stop(&mut finished).await;
 }
 
 struct Side {
-    site: Site,
+    site: Arc<Site>,
     pools: Pools,
     runner: Runner,
     /// Opened when there is something to keep: machines without services need no IPVS.
     kernel: Option<Worker<Keeper<Connection>>>,
     state_directory: PathBuf,
+    /// Known from the beginning, until a first configuration is prepared.
+    first: Option<First>,
     prepared: Option<Prepared>,
     /// The text of the configuration in force, with its number.
     taken: Option<(u64, Source)>,
@@ -107,6 +118,8 @@ struct Side {
     /// It has to be read then.
     read_at: Instant,
     daemons_due: bool,
+    /// The first table is on its way: packets wait for that, news can wait until it is there.
+    is_first: bool,
     /// Virtual routers wait at most until then; `None`: they do not wait any more.
     waiting_until: Option<Instant>,
 }
@@ -115,7 +128,7 @@ struct Side {
 struct Prepared {
     number: u64,
     source: Source,
-    site: Site,
+    site: Arc<Site>,
     memory: Memory,
     changes: Vec<String>,
 }
@@ -131,19 +144,22 @@ impl Side {
     /// One without services.
     fn new(
         state_directory: PathBuf,
+        first: Option<First>,
         runner: Runner,
         notices: mpsc::UnboundedSender<Notice>,
         finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     ) -> Self {
-        let (now, site) = (clock::now(), Site::default());
+        let (now, site) = (clock::now(), Arc::<Site>::default());
         Self {
             waiting_until: now.checked_add(site.ipvs.start_bound),
             daemons_due: false,
+            is_first: false,
             pools: Pools::new(now, &site, &Snapshot::default()),
             site,
             runner,
             kernel: None,
             state_directory,
+            first,
             prepared: None,
             taken: None,
             memory: Memory::default(),
@@ -184,11 +200,21 @@ impl Side {
     }
 
     fn prepare(&mut self, number: u64, draft: Draft) -> Result<Vec<String>, String> {
-        let source = draft.complete(self.taken.as_ref());
-        let source = source.map_err(|error| error.to_string())?;
-        let config = source.load_after(&self.memory);
-        let config = config.map_err(|error| error.to_string())?;
-        let changes = changes::words(&self.site, &config.site);
+        let First { config, source } = match (draft, self.first.take()) {
+            (Draft::Known, Some(first)) => first,
+            (draft, _) => {
+                let source = draft.complete(self.taken.as_ref());
+                let source = source.map_err(|error| error.to_string())?;
+                let config = source.load_after(&self.memory);
+                let config = config.map_err(|error| error.to_string())?;
+                First { config, source }
+            }
+        };
+        let changes = match self.taken {
+            Some(_) => changes::words(&self.site, &config.site),
+            // It would be all of it.
+            None => Vec::new(),
+        };
         self.prepared = Some(Prepared {
             number,
             source,
@@ -221,7 +247,7 @@ impl Side {
     }
 
     /// Takes the first services, if these are any.
-    async fn begin(&mut self, site: Site) {
+    async fn begin(&mut self, site: Arc<Site>) {
         let record = Record::open(&self.state_directory);
         if site.services.is_empty() && record.is_empty() {
             self.site = site;
@@ -256,11 +282,12 @@ impl Side {
         self.site = site;
         self.look_at = Some(now);
         self.read_at = now;
+        self.is_first = true;
         self.check();
     }
 
     /// Takes another configuration; what is the same in it goes on.
-    fn replace(&mut self, site: Site) {
+    fn replace(&mut self, site: Arc<Site>) {
         let now = clock::now();
         self.site = site;
         let checks = self.pools.replace(now, &self.site);
@@ -361,6 +388,7 @@ impl Side {
     fn returned(&mut self, done: Result<Done, WorkerError>) {
         let now = clock::now();
         let checked = self.busy.take();
+        self.is_first = false;
         match done {
             Ok(done) => self.finished(now, checked, done),
             Err(error) => {
@@ -408,7 +436,9 @@ impl Side {
     /// Tells what has happened meanwhile: to the log and to the parent.
     fn tell(&mut self) {
         let now = clock::now();
-        while let Some(event) = self.pools.poll_event() {
+        while !self.is_first
+            && let Some(event) = self.pools.poll_event()
+        {
             notice::log(&event);
             self.say(Notice::Happened(notice::what(event)));
             self.look_soon(now);

@@ -1,12 +1,16 @@
 //! `director child`: a part of the program as a process of its own, started by `director run`.
 
+use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use clap::Parser;
 use tracing::error;
 
 use super::{DONE, FAILED, fail};
+use crate::checker::First;
 use crate::logging::{self, LogFormat};
-use crate::process::child::{ChildError, serve};
+use crate::process::child::{ChildError, Meeting, serve};
 use crate::process::{Beats, Side, realtime};
 use crate::words::chain;
 use crate::{checker, programs, routers};
@@ -47,12 +51,38 @@ pub struct ChildArguments {
     realtime: bool,
 }
 
-pub(super) fn execute(arguments: ChildArguments) -> u8 {
-    match logging::filter(arguments.log.as_deref(), None, 0) {
-        Ok(filter) => logging::start(arguments.log_format, filter),
+/// What a forked one is told by its parent.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    arguments: ChildArguments,
+}
+
+/// Runs a part in a process that was forked for it. `first`: the configuration that it need not be told.
+pub(super) fn live(words: Vec<OsString>, stream: UnixStream, first: Option<First>) -> u8 {
+    match Words::try_parse_from(words) {
+        Ok(words) => begin(words.arguments, Some(stream), first),
         Err(error) => {
             fail(&error, "");
-            return FAILED;
+            FAILED
+        }
+    }
+}
+
+pub(super) fn execute(arguments: ChildArguments) -> u8 {
+    begin(arguments, None, None)
+}
+
+fn begin(arguments: ChildArguments, stream: Option<UnixStream>, first: Option<First>) -> u8 {
+    // Whoever knows the configuration was forked so late that it has a log too.
+    if first.is_none() {
+        match logging::filter(arguments.log.as_deref(), None, 0) {
+            Ok(filter) => logging::start(arguments.log_format, filter),
+            Err(error) => {
+                fail(&error, "");
+                return FAILED;
+            }
         }
     }
     if arguments.realtime {
@@ -60,7 +90,7 @@ pub(super) fn execute(arguments: ChildArguments) -> u8 {
         realtime::begin();
     }
     let side = arguments.side;
-    match run(arguments) {
+    match run(arguments, stream, first) {
         Ok(()) => DONE,
         Err(error) => {
             error!("the process of the {side} ends: {}", chain(&error));
@@ -69,7 +99,11 @@ pub(super) fn execute(arguments: ChildArguments) -> u8 {
     }
 }
 
-fn run(arguments: ChildArguments) -> Result<(), ChildError> {
+fn run(
+    arguments: ChildArguments,
+    stream: Option<UnixStream>,
+    first: Option<First>,
+) -> Result<(), ChildError> {
     let ChildArguments {
         side,
         socket,
@@ -80,17 +114,22 @@ fn run(arguments: ChildArguments) -> Result<(), ChildError> {
         record,
         ..
     } = arguments;
+    let meeting = Meeting {
+        path: socket,
+        parent,
+        stream,
+    };
     match side {
         Side::Checker => {
             let options = checker::Options {
                 state_directory,
                 name,
             };
-            serve(&socket, parent, |orders, notices| {
-                checker::run(options, orders, notices);
+            serve(meeting, |orders, notices| {
+                checker::run(options, first, orders, notices);
             })
         }
-        Side::Programs => serve(&socket, parent, |orders, notices| {
+        Side::Programs => serve(meeting, |orders, notices| {
             programs::run(programs::Options::default(), orders, notices);
         }),
         Side::Routers => {
@@ -100,7 +139,7 @@ fn run(arguments: ChildArguments) -> Result<(), ChildError> {
                 record,
                 beats: beats.map_err(ChildError::Beats)?,
             };
-            serve(&socket, parent, |orders, notices| {
+            serve(meeting, |orders, notices| {
                 routers::run(options, orders, notices);
             })
         }

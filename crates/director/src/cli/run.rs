@@ -8,11 +8,13 @@ use clap::ValueEnum as _;
 use tracing::warn;
 
 use super::source::ReadError;
-use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
+use super::{DONE, FAILED, INVALID, UNREADABLE, child, fail, print_error, style};
+use crate::checker::First;
 use crate::config::Source;
 use crate::control::ControlError;
 use crate::hub::{self, Mode, Options, RunError};
 use crate::logging::{self, LogFormat};
+use crate::process::{Nursery, Side};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -57,6 +59,13 @@ pub struct RunArguments {
 }
 
 pub(super) fn execute(arguments: &RunArguments) -> u8 {
+    let mut nursery = Nursery::default();
+    if !arguments.single_process {
+        // As early as can be: they have nothing to do with what is read now.
+        for side in [Side::Routers, Side::Programs] {
+            nursery.fork(side, |words, stream| child::live(words, stream, None));
+        }
+    }
     let read = Source::open(&arguments.config).and_then(|source| Ok((source.load()?, source)));
     let (config, source) = match read {
         Ok(read) => read,
@@ -98,11 +107,20 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
         fail(&error, "the file of --record cannot be written");
         return FAILED;
     }
+    let first = First { config, source };
+    if !arguments.single_process {
+        // Now that there is something for it to know.
+        nursery.fork(Side::Checker, |words, stream| {
+            child::live(words, stream, Some(first.clone()))
+        });
+    }
+    let First { config, source } = first;
     let options = Options {
         config,
         source,
         path: arguments.config.clone(),
         record: arguments.record.clone(),
+        nursery,
         mode: if arguments.single_process {
             Mode::SingleProcess
         } else {

@@ -26,7 +26,7 @@ pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) name: &'a str,
-    pub(super) text: &'a str,
+    pub(super) text: &'a Arc<String>,
     pub(super) part: Part,
 }
 
@@ -175,7 +175,7 @@ pub(super) fn interpret<'t>(
             .filter_map(|located| located.group(&trackers))
             .collect(),
         tracking: tracker::settings(trackers),
-        site: Site { ipvs, services },
+        site: Arc::new(Site { ipvs, services }),
         memory: Memory::default(),
         rest: None,
     })

@@ -1,5 +1,7 @@
 //! A text as what it differs by from one that the other end has: most of a large file is as it was.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -13,6 +15,8 @@ pub(crate) enum Draft {
         of: u64,
         edit: Edit,
     },
+    /// What the other end has known from its beginning.
+    Known,
     Whole(Source),
 }
 
@@ -45,13 +49,14 @@ impl Draft {
     pub(crate) fn complete(self, taken: Option<&(u64, Source)>) -> Result<Source, Incomplete> {
         let (of, edit) = match self {
             Self::Edit { of, edit } => (of, edit),
+            Self::Known => return Err(Incomplete),
             Self::Whole(source) => return Ok(source),
         };
         let (_, old) = taken
             .filter(|(number, _)| *number == of)
             .ok_or(Incomplete)?;
         Ok(Source {
-            text: edit.of(&old.text).ok_or(Incomplete)?,
+            text: Arc::new(edit.of(&old.text).ok_or(Incomplete)?),
             name: old.name.clone(),
             directory: old.directory.clone(),
             part: old.part,
@@ -108,7 +113,7 @@ mod tests {
     fn source(text: &str) -> Source {
         Source {
             name: "a.toml".to_owned(),
-            text: text.to_owned(),
+            text: Arc::new(text.to_owned()),
             directory: PathBuf::from("/etc"),
             part: Part::Whole,
         }

@@ -1,7 +1,10 @@
 //! What was read of virtual services, so that what has not changed need not be read again.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::site::CheckKind;
@@ -12,7 +15,51 @@ use super::service::{Located, Room, Shared};
 /// The virtual services of a configuration, each under the text that says it. What more than that text decides is not
 /// among them, as a program that has to be there.
 #[derive(Clone, Default)]
-pub(crate) struct Memory(Arc<BTreeMap<Arc<str>, Arc<Known>>>);
+pub(crate) struct Memory(Arc<BTreeMap<Piece, Arc<Known>>>);
+
+/// A piece of a text that is kept as a whole anyway.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    of: Arc<String>,
+    place: Range<usize>,
+}
+
+impl Piece {
+    pub(super) fn new(of: &Arc<String>, place: Range<usize>) -> Self {
+        let of = Arc::clone(of);
+        Self { of, place }
+    }
+
+    fn text(&self) -> &str {
+        self.of.get(self.place.clone()).unwrap_or_default()
+    }
+}
+
+impl Borrow<str> for Piece {
+    fn borrow(&self) -> &str {
+        self.text()
+    }
+}
+
+impl Ord for Piece {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text().cmp(other.text())
+    }
+}
+
+impl PartialOrd for Piece {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Eq for Piece {}
+
+impl PartialEq for Piece {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,16 +67,15 @@ impl fmt::Debug for Memory {
     }
 }
 
-impl FromIterator<(Arc<str>, Arc<Known>)> for Memory {
-    fn from_iter<T: IntoIterator<Item = (Arc<str>, Arc<Known>)>>(all: T) -> Self {
+impl FromIterator<(Piece, Arc<Known>)> for Memory {
+    fn from_iter<T: IntoIterator<Item = (Piece, Arc<Known>)>>(all: T) -> Self {
         Self(Arc::new(all.into_iter().collect()))
     }
 }
 
 impl Memory {
-    pub(super) fn get(&self, text: &str) -> Option<(Arc<str>, Arc<Known>)> {
-        let (text, known) = self.0.get_key_value(text)?;
-        Some((Arc::clone(text), Arc::clone(known)))
+    pub(super) fn get(&self, text: &str) -> Option<Arc<Known>> {
+        self.0.get(text).cloned()
     }
 
     #[cfg(test)]

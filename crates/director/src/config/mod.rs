@@ -49,6 +49,7 @@ mod webhook;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use locum_vrrp::RouterConfig;
@@ -81,7 +82,7 @@ pub struct Config {
     /// What can be watched for them.
     pub tracking: Tracking,
     /// The virtual services.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// Who is told of what happens.
     pub notification: Notification,
     /// What is not wrong, but not well either: to be told, and no reason not to start.
@@ -91,7 +92,7 @@ pub struct Config {
     /// What the next text need not be read again for.
     pub(crate) memory: Memory,
     /// The text without the virtual services, if they could be told from it: lines stay where they are.
-    pub(crate) rest: Option<String>,
+    pub(crate) rest: Option<Arc<String>>,
 }
 
 /// The section `[director]`.
@@ -183,7 +184,7 @@ pub fn load(
 ) -> Result<Config, Diagnostics> {
     let named = document::Named {
         name,
-        text,
+        text: &Arc::new(text.to_owned()),
         part: Part::Whole,
     };
     document::read(named, &read, &Memory::default())

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::document::{self, Named, ReadFile};
-use super::memory::{Known, Memory};
+use super::memory::{self, Known, Memory};
 use super::section::{Report, Section};
 use super::{Config, service};
 
@@ -28,6 +28,14 @@ enum Piece<'t> {
     Service(&'t str),
 }
 
+impl<'t> Piece<'t> {
+    const fn text(self) -> &'t str {
+        match self {
+            Self::Rest(text) | Self::Service(text) => text,
+        }
+    }
+}
+
 /// The configuration `text`, unless there is a mistake in it or it is written in another way. What is wrong, and where,
 /// shows when it is read as a whole: places in pieces would mean nothing.
 pub(super) fn read(named: Named<'_>, file: ReadFile<'_>, before: &Memory) -> Option<Config> {
@@ -35,27 +43,30 @@ pub(super) fn read(named: Named<'_>, file: ReadFile<'_>, before: &Memory) -> Opt
     let mut shared = service::Shared::default();
     let mut memory = Vec::new();
     let mut rest = Rest::default();
+    let mut end = 0;
     for piece in pieces(named.text) {
+        let begin = end;
+        end += piece.text().len();
         match piece {
             Piece::Rest(text) => rest.add(text),
             Piece::Service(text) => {
                 rest.skip(text);
-                let (text, known) = match before.get(text) {
-                    Some((text, known)) => {
+                let known = match before.get(text) {
+                    Some(known) => {
                         known.again(&mut shared)?;
-                        (text, known)
+                        known
                     }
-                    None => (Arc::from(text), Arc::new(known(text, &mut shared)?)),
+                    None => Arc::new(known(text, &mut shared)?),
                 };
                 services.extend(known.services.iter().cloned());
                 if known.is_lasting() {
-                    memory.push((text, known));
+                    memory.push((memory::Piece::new(named.text, begin..end), known));
                 }
             }
         }
     }
-    let rest = rest.text()?;
-    let document = DeTable::parse(&rest).ok()?.into_inner();
+    let (text, of_lines) = (rest.text(Blank::Places)?, rest.text(Blank::Lines)?);
+    let document = DeTable::parse(&text).ok()?.into_inner();
     if document.contains_key(KEY) {
         return None;
     }
@@ -63,8 +74,7 @@ pub(super) fn read(named: Named<'_>, file: ReadFile<'_>, before: &Memory) -> Opt
     let config = document::interpret(named, &document, |_, _| services, file, report);
     let mut config = config.ok()?;
     config.memory = memory.into_iter().collect();
-    drop(document);
-    config.rest = Some(rest);
+    config.rest = Some(Arc::new(of_lines));
     Some(config)
 }
 
@@ -77,9 +87,11 @@ fn known(piece: &str, shared: &mut service::Shared) -> Option<Known> {
     let (room, mut report) = (shared.left, Report::default());
     let mut top = Section::new("the configuration", &document, 0..0);
     let sections = document::sections(&mut top, KEY, HEADER, &mut report);
-    let sections = sections.into_iter();
-    let services = sections.map(|one| Arc::new(service::read(one, shared, &mut report)));
-    let services = services.collect();
+    // Not collected: that keeps the room of the sections, which are larger.
+    let mut services = Vec::with_capacity(sections.len());
+    for one in sections {
+        services.push(Arc::new(service::read(one, shared, &mut report)));
+    }
     report.0.is_empty().then_some(())?;
     Known::new(services, room, shared)
 }
@@ -92,6 +104,15 @@ struct Rest<'t> {
     skipped: Vec<&'t str>,
 }
 
+/// What is there in place of services, so that the rest is where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blank {
+    /// Lines stay where they are.
+    Lines,
+    /// Each byte does.
+    Places,
+}
+
 impl<'t> Rest<'t> {
     fn add(&mut self, text: &'t str) {
         self.pieces.push((std::mem::take(&mut self.skipped), text));
@@ -102,15 +123,24 @@ impl<'t> Rest<'t> {
     }
 
     /// `None`: it was cut in a wrong place.
-    fn text(self) -> Option<String> {
+    fn text(&self, blank: Blank) -> Option<String> {
         let mut text = String::new();
         let is_whole = self.pieces.len() == 1;
-        for (skipped, piece) in self.pieces {
+        for (skipped, piece) in &self.pieces {
             if !is_whole {
                 DeTable::parse(piece).ok()?;
             }
-            let blank = |byte| if byte == b'\n' { '\n' } else { ' ' };
-            text.extend(skipped.into_iter().flat_map(str::bytes).map(blank));
+            let blank = |byte| match (byte, blank) {
+                (b'\n', _) => Some('\n'),
+                (_, Blank::Places) => Some(' '),
+                (_, Blank::Lines) => None,
+            };
+            text.extend(
+                skipped
+                    .iter()
+                    .flat_map(|text| text.bytes())
+                    .filter_map(blank),
+            );
             text.push_str(piece);
         }
         Some(text)
@@ -191,8 +221,9 @@ mod tests {
         format!("{config:?}")
     }
 
-    fn named(text: &str) -> Named<'_> {
+    fn named(text: &str) -> Named<'static> {
         let (name, part) = ("a", Part::Whole);
+        let text = Box::leak(Box::new(Arc::new(text.to_owned())));
         Named { name, text, part }
     }
 
@@ -232,9 +263,7 @@ mod tests {
         let text =
             format!("# {HEADER}\n{HEADER}\n {HEADER}\n\n{HEADER}{HEADER}\n[x]\n[[y.z]]\n[1]\n");
         let all = pieces(&text);
-        let texts = all.iter().map(|piece| match piece {
-            Piece::Rest(text) | Piece::Service(text) => *text,
-        });
+        let texts = all.iter().map(|piece| piece.text());
         assert_eq!(texts.collect::<String>(), text);
         assert_eq!(all.len(), 4);
         assert_eq!(pieces(HEADER), [Piece::Service(HEADER)]);
@@ -248,7 +277,6 @@ mod tests {
         let config = is_read(&text);
         assert!(!config.warnings.is_empty(), "nobody tracks it");
         let rest = config.rest.unwrap();
-        assert_eq!(rest.find("[[track"), text.find("[[track"));
         let lines = |text: &str| text.lines().position(|line| line.starts_with("[[track"));
         assert_eq!(lines(&rest), lines(&text));
         assert!(!rest.contains(HEADER));

@@ -12,6 +12,7 @@ use super::check_kinds::Kinds;
 use super::check_target::Template;
 use super::pool::Pool;
 use super::section::{Entry, Report, Section};
+use super::service::Shared;
 use super::{check, director, document, endpoint, forward, notify};
 
 const TITLE: &str = "[[virtual_service.server]]";
@@ -100,13 +101,13 @@ pub(super) fn sorry(entry: &Entry<'_>, report: &mut Report) -> Option<SorryHost>
 pub(super) fn read(
     hosts: Vec<Host<'_>>,
     pool: &mut Pool<'_>,
-    kinds: &mut Kinds,
+    shared: &mut Shared,
     report: &mut Report,
 ) -> Vec<RealServer> {
     // Not collected: that takes room for more than there are.
     let mut servers = Vec::with_capacity(hosts.len());
     for host in hosts {
-        servers.extend(server(host, pool, kinds, report));
+        servers.extend(server(host, pool, shared, report));
     }
     servers
 }
@@ -114,7 +115,7 @@ pub(super) fn read(
 fn server(
     host: Host<'_>,
     pool: &mut Pool<'_>,
-    kinds: &mut Kinds,
+    shared: &mut Shared,
     report: &mut Report,
 ) -> Option<RealServer> {
     let Host { mut section, place } = host;
@@ -138,7 +139,7 @@ fn server(
         });
     let check = section.take("check");
     let own = match &check {
-        Some(entry) => own_checks(entry, kinds, report),
+        Some(entry) => own_checks(entry, &mut shared.kinds, report),
         None => None,
     };
     let notify = notify::read(&mut section, report);
@@ -155,7 +156,7 @@ fn server(
         report,
     )?;
     Some(RealServer {
-        name: named.into(),
+        name: shared.name(named),
         address,
         forward,
         weight: weight?,

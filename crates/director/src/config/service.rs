@@ -1,5 +1,6 @@
 //! The section `[[virtual_service]]`.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +41,20 @@ pub(super) struct Located {
 pub(super) struct Shared {
     pub(super) kinds: Kinds,
     pub(super) left: Room,
+    /// Those of servers, which many services have in common.
+    names: BTreeSet<Arc<str>>,
+}
+
+impl Shared {
+    /// The one copy of `name`.
+    pub(super) fn name(&mut self, name: String) -> Arc<str> {
+        if let Some(known) = self.names.get(name.as_str()) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
 }
 
 /// How much there may be of what is bounded.
@@ -62,6 +77,7 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             kinds: Kinds::default(),
+            names: BTreeSet::new(),
             left: Room {
                 addresses: service_address::MOST,
                 destinations: MOST_DESTINATIONS,
@@ -99,7 +115,7 @@ pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut R
 
     let mut pool = Pool::new(&keys, forward, scheduling.as_ref(), &templates);
     let count = hosts.len();
-    let servers = server::read(hosts, &mut pool, &mut shared.kinds, report);
+    let servers = server::read(hosts, &mut pool, shared, report);
     let sorry = sorry.and_then(|sorry| pool.sorry(&sorry, report));
     let mixed = pool.finish(report);
     destinations(keys.len(), count, &section, shared, report);

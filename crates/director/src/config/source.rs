@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -23,7 +24,7 @@ pub struct Source {
     /// What the file is called in messages.
     pub name: String,
     /// Its content.
-    pub text: String,
+    pub text: Arc<String>,
     /// What the names of files in it are relative to.
     pub directory: PathBuf,
     /// What of it is in the text.
@@ -72,7 +73,7 @@ impl Source {
         })?;
         Ok(Self {
             name: path.to_string_lossy().into_owned(),
-            text,
+            text: Arc::new(text),
             directory: path.parent().unwrap_or_else(|| Path::new("")).to_owned(),
             part: Part::Whole,
         })
@@ -83,7 +84,7 @@ impl Source {
         match &config.rest {
             Some(rest) => Self {
                 name: self.name.clone(),
-                text: rest.clone(),
+                text: Arc::clone(rest),
                 directory: self.directory.clone(),
                 part: Part::WithoutServices,
             },

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use locum_ipvs::{Client, Scheduler, Seconds, Service, Weight};
@@ -51,7 +52,11 @@ check = false
 
 fn site() -> Site {
     let none = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-    config::load("site.toml", CONFIG, none).unwrap().site
+    config::load("site.toml", CONFIG, none)
+        .unwrap()
+        .site
+        .as_ref()
+        .clone()
 }
 
 /// The kernel's table after `ops`.
@@ -162,7 +167,7 @@ fn what_differs_is_shown_with_before_and_after() {
 fn a_table_that_is_right_already_changes_nothing() {
     let site = site();
     let mut client = Client::new(locum_ipvs::fake::Kernel::new());
-    let mut pools = Pools::new(now(), &site, &Snapshot::default());
+    let mut pools = Pools::new(now(), &Arc::new(site.clone()), &Snapshot::default());
     let slots: Vec<_> = pools.checks().map(|(slot, _, _)| slot).collect();
     for slot in slots {
         let report = Input::Report {

@@ -1,8 +1,10 @@
 //! The side of the programs, which has no configuration and is needed until the very end: a task looks after it.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
+use tracing::error;
 
 use super::sides::{Heard, Started};
 use crate::process::{Counts, Link, News, Side, Supervised};
@@ -25,13 +27,21 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Looks after it as long as the caller's runtime lives.
-    pub(super) fn start(side: Supervision) -> Self {
+    /// Has `side` start it when somebody has something for it to do, or wants it, and looks after it as long as the
+    /// caller's runtime lives: a start has more urgent things to do.
+    pub(super) fn start(side: impl FnOnce() -> io::Result<Supervision> + Send + 'static) -> Self {
         let handle = programs::Programs::elsewhere();
         // Unbounded: starts and losses are rare, by the pauses between them.
         let (tell, news) = mpsc::unbounded_channel();
         let counts = Arc::default();
-        tokio::spawn(mind(side, handle.clone(), tell, Arc::clone(&counts)));
+        let (programs, counted) = (handle.clone(), Arc::clone(&counts));
+        tokio::spawn(async move {
+            programs.wanted().await;
+            match side() {
+                Ok(side) => mind(side, programs, tell, counted).await,
+                Err(error) => error!(%error, "no programs can be run: there is no thread for them"),
+            }
+        });
         Self {
             handle,
             news,

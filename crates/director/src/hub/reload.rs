@@ -47,6 +47,7 @@ impl Hub {
     /// This side could not be started, and is not waited for: the virtual routers can do without checks.
     pub(super) fn begin_without(&mut self, party: Party) {
         if party == Party::Checker {
+            self.sides.checker_knows = false;
             self.begin_with(party);
         }
     }
@@ -158,6 +159,7 @@ impl Hub {
         self.fresh.clear();
         let draft = match (self.checker_has, &self.kept) {
             (Some(of), Some(old)) => Draft::after(of, &old.source, &new.source),
+            (None, None) if self.sides.checker_knows => Draft::Known,
             (None, _) | (_, None) => Draft::Whole(new.source.clone()),
         };
         self.sides
@@ -265,6 +267,7 @@ impl Hub {
             return;
         }
         self.stage = Stage::Running;
+        self.sides.programs().want();
         let routers = self.kept.as_ref().map_or(0, |kept| kept.priorities.len());
         info!(
             routers,

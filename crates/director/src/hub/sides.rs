@@ -10,7 +10,7 @@ use tracing::warn;
 use super::commit::Party;
 use super::programs::Programs;
 use super::start::Mode;
-use crate::process::{BeatTable, Counts, Launch, Limits, Loss, News, Side, Supervised};
+use crate::process::{BeatTable, Counts, Launch, Limits, Loss, News, Nursery, Side, Supervised};
 use crate::status::ProcessReport;
 use crate::{checker, config, programs, routers};
 
@@ -46,6 +46,9 @@ pub(super) struct Started {
 /// What all sides are started with.
 pub(super) struct Plan<'a> {
     pub(super) mode: &'a Mode,
+    pub(super) nursery: Nursery,
+    /// What is known to a checker side of this process.
+    pub(super) first: checker::First,
     pub(super) director: &'a config::Director,
     pub(super) checker: checker::Options,
     pub(super) routers: routers::Options,
@@ -64,6 +67,8 @@ pub(super) struct Sides {
     /// Those that never will again.
     over: BTreeSet<Side>,
     beats: Option<BeatTable>,
+    /// The first checker side has known the first configuration from its beginning.
+    pub(super) checker_knows: bool,
 }
 
 impl Sides {
@@ -71,22 +76,30 @@ impl Sides {
     pub(super) fn start(plan: Plan<'_>) -> io::Result<Self> {
         let Plan {
             mode,
+            nursery,
+            first,
             director,
             checker,
             routers,
             watchdog,
         } = plan;
+        let checker_knows = match mode {
+            Mode::Processes { .. } => nursery.checker.is_some(),
+            Mode::SingleProcess => true,
+        };
         let (checker, routers, programs, beats) = match mode {
             Mode::SingleProcess => (
                 Supervised::thread(Side::Checker, move |orders, notices| {
-                    checker::run(checker, orders, notices);
+                    checker::run(checker, Some(first), orders, notices);
                 })?,
                 Supervised::thread(Side::Routers, move |orders, notices| {
                     routers::run(routers, orders, notices);
                 })?,
-                Supervised::thread(Side::Programs, |orders, notices| {
-                    programs::run(programs::Options::default(), orders, notices);
-                })?,
+                Programs::start(|| {
+                    Supervised::thread(Side::Programs, |orders, notices| {
+                        programs::run(programs::Options::default(), orders, notices);
+                    })
+                }),
                 None,
             ),
             Mode::Processes { log } => {
@@ -97,7 +110,7 @@ impl Sides {
                 };
                 let launch =
                     |side| Launch::new(side, &director.control_socket).arguments(log.clone());
-                let beats = BeatTable::new()?;
+                let beats = nursery.beats.map_or_else(BeatTable::new, Ok)?;
                 let elections = Limits {
                     hello_interval: watchdog.map_or(limits.hello_interval, |watchdog| {
                         watchdog.min(limits.hello_interval)
@@ -105,14 +118,18 @@ impl Sides {
                     ..limits
                 };
                 let routers = launch(Side::Routers)
+                    .offspring(nursery.routers)
                     .arguments(routers.arguments())
                     .arguments(director.realtime.then_some("--realtime"))
                     .beats(beats.handle()?);
-                let checker = launch(Side::Checker).arguments(checker.arguments());
+                let checker = launch(Side::Checker)
+                    .offspring(nursery.checker)
+                    .arguments(checker.arguments());
+                let programs = launch(Side::Programs).offspring(nursery.programs);
                 (
                     Supervised::process(checker, limits),
                     Supervised::process(routers, elections),
-                    Supervised::process(launch(Side::Programs), limits),
+                    Programs::start(move || Ok(Supervised::process(programs, limits))),
                     Some(beats),
                 )
             }
@@ -120,10 +137,11 @@ impl Sides {
         Ok(Self {
             checker,
             routers,
-            programs: Programs::start(programs),
+            programs,
             up: BTreeSet::new(),
             over: BTreeSet::new(),
             beats,
+            checker_knows,
         })
     }
 

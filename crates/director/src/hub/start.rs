@@ -15,11 +15,13 @@ use super::sides::{self, Sides};
 use super::systemd::Watchdog;
 use super::{Hub, Stage};
 use crate::capability::{self, CapabilityError};
+use crate::checker::First;
 use crate::config::{Config, Source};
 use crate::control::{self, Control, ControlError, ControlSocket};
 use crate::events::Stream;
 use crate::notify::Notifications;
 use crate::overrides::Overrides;
+use crate::process::Nursery;
 use crate::signals::Signals;
 use crate::{checker, clock, routers, track};
 
@@ -77,6 +79,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// What runs where.
     pub mode: Mode,
+    /// Processes that were made for that already.
+    pub nursery: Nursery,
 }
 
 /// What runs where.
@@ -117,6 +121,7 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
         path,
         record,
         mode,
+        nursery,
     } = options;
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
     capability::check()?;
@@ -127,6 +132,11 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
     let watchdog = Watchdog::start(clock::now());
     let sides = Sides::start(sides::Plan {
         mode: &mode,
+        nursery,
+        first: First {
+            config: config.clone(),
+            source: source.clone(),
+        },
         director: &config.director,
         checker: checker::Options {
             state_directory: state_directory.clone(),

@@ -6,21 +6,14 @@ use std::sync::Arc;
 
 use super::refusal::{Choice, Refusal};
 use crate::config::Config;
-use crate::site::Admin;
+use crate::site::{RealServer, Site};
 
 /// The services with their servers, the virtual routers and the sync groups of a configuration.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
-    services: BTreeMap<String, Vec<Server>>,
+    site: Arc<Site>,
     routers: BTreeMap<String, Router>,
     groups: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Server {
-    pub(super) name: Arc<str>,
-    address: SocketAddr,
-    pub(super) admin: Admin,
 }
 
 #[derive(Debug, Clone)]
@@ -48,14 +41,6 @@ pub(super) enum Party {
 impl Known {
     /// What `config` has.
     pub(crate) fn of(config: &Config) -> Self {
-        let services = config.site.services.iter().map(|service| {
-            let servers = service.servers.iter().map(|server| Server {
-                name: Arc::clone(&server.name),
-                address: server.address,
-                admin: server.admin,
-            });
-            (service.name.clone(), servers.collect())
-        });
         let groups = config.sync_groups.iter();
         let groups: BTreeMap<_, _> = groups
             .map(|group| (group.name.clone(), group.members.clone()))
@@ -74,26 +59,26 @@ impl Known {
             (one.name.clone(), router)
         });
         Self {
-            services: services.collect(),
+            site: Arc::clone(&config.site),
             routers: routers.collect(),
             groups,
         }
     }
 
     /// The server that is called so, or is at this address.
-    pub(super) fn server(&self, service: &str, server: &str) -> Result<&Server, Refusal> {
-        let Some(servers) = self.services.get(service) else {
-            let all = self.services.keys().map(String::as_str);
+    pub(super) fn server(&self, service: &str, server: &str) -> Result<&RealServer, Refusal> {
+        let Some(servers) = self.servers(service) else {
+            let all = self.site.services.iter().map(|one| one.name.as_str());
             return Err(Refusal::NoService(Choice::of(service, all)));
         };
-        let is_named = |one: &&Server| &*one.name == server;
+        let is_named = |one: &&RealServer| &*one.name == server;
         if let Some(named) = servers.iter().find(is_named) {
             return Ok(named);
         }
         let address: Option<SocketAddr> = server.parse().ok();
         let host: Option<IpAddr> = server.parse().ok();
         let is_there =
-            |one: &&Server| Some(one.address) == address || Some(one.address.ip()) == host;
+            |one: &&RealServer| Some(one.address) == address || Some(one.address.ip()) == host;
         let mut there = servers.iter().filter(is_there);
         match (there.next(), there.next()) {
             (Some(only), None) => Ok(only),
@@ -104,8 +89,14 @@ impl Known {
         }
     }
 
+    fn servers(&self, service: &str) -> Option<&[RealServer]> {
+        let mut services = self.site.services.iter();
+        let service = services.find(|one| one.name == service)?;
+        Some(&service.servers)
+    }
+
     pub(super) fn has_server(&self, service: &str, server: &str) -> bool {
-        let servers = self.services.get(service);
+        let servers = self.servers(service);
         servers.is_some_and(|all| all.iter().any(|one| &*one.name == server))
     }
 

@@ -14,6 +14,8 @@ use crate::site::MassFailure;
 #[derive(Debug, Default)]
 pub(super) struct Burst {
     settings: Option<MassFailure>,
+    /// [`Self::recount`] was called.
+    counted: bool,
     targets: Targets,
     /// Addresses with a server that is up.
     up: usize,
@@ -92,6 +94,15 @@ pub(super) enum Verdict {
 }
 
 impl Burst {
+    /// The servers are counted later.
+    pub(super) const fn begin(&mut self, settings: Option<MassFailure>) {
+        self.settings = settings;
+    }
+
+    pub(super) const fn is_counted(&self) -> bool {
+        self.counted
+    }
+
     /// Counts anew which of the servers are up. Failures in the window, and a hold, are remembered.
     pub(super) fn recount(
         &mut self,
@@ -110,6 +121,7 @@ impl Burst {
         self.fallen = targets.clone().filter(|one| one.fell.is_some()).count();
         self.up = targets.filter(|one| one.up > 0).count();
         self.settings = settings;
+        self.counted = true;
     }
 
     /// The end of the hold.

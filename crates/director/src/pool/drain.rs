@@ -78,14 +78,14 @@ impl Pool {
         snapshot: &Snapshot,
         events: &mut impl Extend<Event>,
     ) {
-        let keys = self.kernel.iter().map(Service::key);
+        let keys = self.kernel().iter().map(Service::key);
         let services: Vec<_> = keys.filter_map(|key| snapshot.get(key)).collect();
         for server in &mut self.servers {
             let found = Use::of(&services, &server.destination);
             server.connections = found.connections;
             if matches!(server.duty, Duty::Draining { .. }) && !found.busy {
                 server.be(now, Duty::Drained);
-                let event = drained(&self.name, &server.name, server.address, DrainEnd::Empty);
+                let event = drained(&self.name, &server.name, server.address(), DrainEnd::Empty);
                 events.extend([event]);
             }
         }
@@ -99,7 +99,12 @@ impl Pool {
         for server in &mut self.servers {
             if matches!(server.duty, Duty::Draining { until } if until <= now) {
                 server.be(now, Duty::Drained);
-                let event = drained(&self.name, &server.name, server.address, DrainEnd::TimedOut);
+                let event = drained(
+                    &self.name,
+                    &server.name,
+                    server.address(),
+                    DrainEnd::TimedOut,
+                );
                 events.extend([event]);
             }
         }

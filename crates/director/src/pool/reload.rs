@@ -9,25 +9,39 @@ use locum_ipvs::{Destination, DestinationKey, Service, ServiceKey, Snapshot, Wei
 
 use super::drain::{Departing, Leaving};
 use super::server::{Duty, Found, Probe, Server, Standing, destination};
-use super::service::{Pool, deadline, fitting};
+use super::service::{Origin, Pool, deadline, fitting};
 use super::{Before, Checks, Place, Pools, settle};
 use crate::site::{MassFailure, RealServer, Site, VirtualService};
 
 impl Pools {
-    pub(super) fn start(&mut self, now: Instant, site: &Site, inherited: &Snapshot) {
-        for config in &site.services {
+    pub(super) fn start(&mut self, now: Instant, site: &Arc<Site>, inherited: &Snapshot) {
+        for (place, config) in site.services.iter().enumerate() {
+            let origin = Origin::new(site, place);
             let found = |kernel: &[Service], entry: &Destination| find(kernel, entry, inherited);
             let slot = || next(&mut self.next_slot);
             let wish = |_: &str| None;
-            let pool = Pool::new(now, config, now + self.start_bound, found, wish, slot);
+            let settles = now + self.start_bound;
+            let pool = Pool::new(now, origin, config, settles, found, wish, slot);
             self.pools.push(pool);
         }
         self.keys = keys(site);
         self.find_leftovers(now, inherited);
-        self.reckon(now, site);
+        self.find_places();
+        // Counted when something happens: the table does not wait for that.
+        self.burst.begin(site.ipvs.mass_failure);
+        self.decide(now);
+        self.reschedule();
     }
 
-    pub(super) fn reload(&mut self, now: Instant, site: &Site) -> Checks {
+    /// What else is to be done with the first configuration before a server can be found to be down, or up.
+    pub(super) fn be_counted(&mut self) {
+        if !self.burst.is_counted() {
+            self.add_up(self.burst.settings());
+        }
+    }
+
+    pub(super) fn reload(&mut self, now: Instant, site: &Arc<Site>) -> Checks {
+        self.be_counted();
         let checks_before = (self.next_slot, self.places.len());
         self.start_bound = site.ipvs.start_bound;
         let old_keys = std::mem::replace(&mut self.keys, keys(site));
@@ -37,9 +51,12 @@ impl Pools {
         self.leftovers.retain(|(key, _), _| self.keys.contains(key));
 
         let mut old = Predecessors::new(std::mem::take(&mut self.pools), site);
-        for config in &site.services {
+        for (place, config) in site.services.iter().enumerate() {
+            let origin = Origin::new(site, place);
             let pool = if let Some(mut pool) = old.take(config) {
-                if !Arc::ptr_eq(&pool.config, config) {
+                let old = std::mem::replace(&mut pool.origin, origin);
+                let is_same = old.config().is_some_and(|old| Arc::ptr_eq(old, config));
+                if !is_same {
                     self.renew(now, &mut pool, config);
                 }
                 pool
@@ -55,7 +72,8 @@ impl Pools {
                 };
                 let slot = || next(&mut self.next_slot);
                 let wish = |server: &str| self.wishes.of(&config.name, server);
-                Pool::new(now, config, now + self.start_bound, found, wish, slot)
+                let settles = now + self.start_bound;
+                Pool::new(now, origin, config, settles, found, wish, slot)
             };
             self.pools.push(pool);
         }
@@ -75,7 +93,7 @@ impl Pools {
                 continue;
             };
             let gone = |service: &&Service| !self.keys.contains(service.key());
-            for service in pool.kernel.iter().filter(gone) {
+            for service in pool.kernel().iter().filter(gone) {
                 let servers = pool.departing(now, service.key(), until);
                 let departing = Departing {
                     owner: Arc::clone(&pool.name),
@@ -94,16 +112,14 @@ impl Pools {
 
     fn renew(&mut self, now: Instant, pool: &mut Pool, config: &Arc<VirtualService>) {
         let until = deadline(now, config.drain_timeout);
-        pool.config = Arc::clone(config);
         pool.name = config.name.as_str().into();
-        pool.kernel.clone_from(&config.kernel);
         pool.sorry = config.sorry;
         pool.drain_timeout = config.drain_timeout;
         pool.quorum = config.quorum;
 
         let entries = pool.entries();
         let before = std::mem::take(&mut pool.servers);
-        let mut before: BTreeMap<_, _> = before.into_iter().map(|s| (s.address, s)).collect();
+        let mut before: BTreeMap<_, _> = before.into_iter().map(|s| (s.address(), s)).collect();
         for one in &config.servers {
             let server = if let Some(mut server) = before.remove(&one.address) {
                 let was = Before::of(&server, pool.on_failure);
@@ -136,13 +152,13 @@ impl Pools {
         pool.on_failure = config.on_failure;
         let places = config.servers.iter().filter_map(|one| pool.place(one));
         let places: BTreeSet<_> = places.collect();
-        let first = pool.kernel.first().map(Service::key);
+        let first = pool.kernel().first().map(Service::key).copied();
         let is_free =
-            |one: &Leaving| first.is_none_or(|key| !places.contains(&one.destination.key(key)));
+            |one: &Leaving| first.is_none_or(|key| !places.contains(&one.destination.key(&key)));
         pool.leaving.retain(is_free);
     }
 
-    fn reckon(&mut self, now: Instant, site: &Site) {
+    fn find_places(&mut self) {
         self.places.clear();
         for (pool_index, pool) in self.pools.iter().enumerate() {
             for (server_index, server) in pool.servers.iter().enumerate() {
@@ -156,6 +172,10 @@ impl Pools {
                 }
             }
         }
+    }
+
+    fn reckon(&mut self, now: Instant, site: &Site) {
+        self.find_places();
         self.add_up(site.ipvs.mass_failure);
         if self.burst.until().is_some() && site.ipvs.mass_failure.is_none() {
             self.end_hold(now);
@@ -169,7 +189,7 @@ impl Pools {
         self.pools.iter_mut().for_each(Pool::reckon);
         let servers = self.pools.iter().flat_map(|pool| &pool.servers);
         let ready = servers.filter(|server| server.duty == Duty::Ready);
-        let ready = ready.map(|server| (server.address, server.standing));
+        let ready = ready.map(|server| (server.address(), server.standing));
         self.burst.recount(mass_failure, ready);
     }
 
@@ -182,7 +202,7 @@ impl Pools {
             let servers = pool.servers.iter().map(|server| server.destination);
             let sorry = pool.sorry.map(|s| Destination::new(s.address, s.forward));
             let known: Vec<Destination> = servers.chain(sorry).collect();
-            for service in &pool.kernel {
+            for service in pool.kernel() {
                 let Some(actual) = inherited.get(service.key()) else {
                     continue;
                 };
@@ -201,14 +221,14 @@ impl Pools {
 impl Pool {
     /// Where a server is in the table. All services of the kernel agree in that, but for a port that is not the server's.
     fn place(&self, config: &RealServer) -> Option<DestinationKey> {
-        let first = self.kernel.first()?;
+        let first = self.kernel().first()?;
         Some(destination(config).key(first.key()))
     }
 
     /// The places in the table that its servers have. A server for which nothing but the port of its checks changes
     /// is another one, in the same place.
     fn entries(&self) -> BTreeMap<DestinationKey, Found> {
-        let Some(key) = self.kernel.first().map(Service::key) else {
+        let Some(key) = self.kernel().first().map(Service::key) else {
             return BTreeMap::new();
         };
         let leaving = self.leaving.iter();
@@ -229,7 +249,7 @@ impl Pool {
     fn departing(&self, now: Instant, key: &ServiceKey, until: Instant) -> Vec<Leaving> {
         let entries = fitting(key, &self.destinations());
         let servers = self.servers.iter();
-        let servers = servers.map(|s| (Arc::clone(&s.name), s.address, s.destination));
+        let servers = servers.map(|s| (Arc::clone(&s.name), s.address(), s.destination));
         let leaving = self.leaving.iter();
         let leaving = leaving.map(|l| (Arc::clone(&l.name), l.address, l.destination));
         let sorry = self.sorry.iter().map(|s| {
@@ -285,8 +305,8 @@ impl Server {
             Duty::Drained | Duty::Maintenance | Duty::Ready => until,
         };
         Leaving {
+            address: self.address(),
             name: self.name,
-            address: self.address,
             destination: self.destination.weight(Weight::ZERO),
             until,
             since: now,
@@ -307,7 +327,7 @@ impl Predecessors {
         let names: BTreeSet<&str> = site.services.iter().map(|s| s.name.as_str()).collect();
         let renamed = pools.iter().filter(|pool| !names.contains(&*pool.name));
         let by_key = renamed.flat_map(|pool| {
-            let keys = pool.kernel.iter().map(Service::key).copied();
+            let keys = pool.kernel().iter().map(Service::key).copied();
             keys.map(|key| (key, Arc::clone(&pool.name)))
         });
         Self {

@@ -100,7 +100,7 @@ impl Pool {
     fn report(&self, now: Instant) -> PoolReport {
         let servers = self.servers.iter().map(|server| ServerReport {
             server: Arc::clone(&server.name),
-            address: server.address,
+            address: server.address(),
             state: server.state(),
             weight: self.entry(server),
             reason: server.reason(),
@@ -110,7 +110,7 @@ impl Pool {
         let leaving = self.leaving.iter().map(|one| one.report(now));
         PoolReport {
             service: Arc::clone(&self.name),
-            kernel: self.kernel.iter().map(Service::key).copied().collect(),
+            kernel: self.kernel().iter().map(Service::key).copied().collect(),
             state: self.state,
             quorum: self.quorum,
             weight: self.weight,

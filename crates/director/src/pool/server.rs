@@ -82,9 +82,9 @@ impl Probe {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) name: Arc<str>,
-    pub(super) address: SocketAddr,
-    /// With its configured weight.
+    /// With its configured weight. Not all of them have a port of their own.
     pub(super) destination: Destination,
+    pub(super) port: u16,
     pub(super) configured: Weight,
     /// What the configuration has it do.
     pub(super) admin: Admin,
@@ -123,8 +123,8 @@ impl Server {
             .collect();
         let mut server = Self {
             name: Arc::clone(&config.name),
-            address: config.address,
             destination: destination(config),
+            port: config.address.port(),
             configured: config.weight,
             admin: config.admin,
             wish: None,
@@ -140,6 +140,10 @@ impl Server {
         server.standing = server.judge();
         server.lingers = server.standing == Standing::Checking && found != Found::Absent;
         server
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.destination.address(), self.port)
     }
 
     /// All must pass. A server without checks is up.

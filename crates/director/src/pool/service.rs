@@ -1,6 +1,7 @@
 //! One virtual service: its servers together.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::drain::Leaving;
 use super::interface::{Event, Slot};
 use super::server::{Found, Server, destination};
 use crate::overrides::ServerWish;
-use crate::site::{OnFailure, Quorum, Sorry, VirtualService};
+use crate::site::{OnFailure, Quorum, Site, Sorry, VirtualService};
 
 /// Whether a service has servers enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +24,35 @@ pub(crate) enum QuorumState {
     Unknown,
 }
 
+/// What a pool was made of is there: a handle of its own would have to be counted, in memory that processes share until one
+/// of them writes.
+#[derive(Clone)]
+pub(super) struct Origin {
+    site: Arc<Site>,
+    place: usize,
+}
+
+impl Origin {
+    pub(super) fn new(site: &Arc<Site>, place: usize) -> Self {
+        let site = Arc::clone(site);
+        Self { site, place }
+    }
+
+    pub(super) fn config(&self) -> Option<&Arc<VirtualService>> {
+        self.site.services.get(self.place)
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Origin").field(&self.config()).finish()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// What it was made of.
-    pub(super) config: Arc<VirtualService>,
+    pub(super) origin: Origin,
     pub(super) name: Arc<str>,
-    /// Services of the kernel, all with the same servers.
-    pub(super) kernel: Vec<Service>,
     pub(super) servers: Vec<Server>,
     /// Servers that the configuration no longer has.
     pub(super) leaving: Vec<Leaving>,
@@ -53,16 +76,16 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(
         now: Instant,
-        config: &Arc<VirtualService>,
+        origin: Origin,
+        config: &VirtualService,
         settles: Instant,
         found: impl Fn(&[Service], &Destination) -> Found,
         wish: impl Fn(&str) -> Option<ServerWish>,
         mut slot: impl FnMut() -> Slot,
     ) -> Self {
-        let kernel = config.kernel.clone();
         let until = deadline(now, config.drain_timeout);
         let servers = config.servers.iter().map(|one| {
-            let found = found(&kernel, &destination(one));
+            let found = found(&config.kernel, &destination(one));
             let mut server = Server::new(now, one, config.initial, found, &mut slot);
             server.wish = wish(&one.name);
             server.assign(now, until, found);
@@ -71,13 +94,12 @@ impl Pool {
         let servers: Vec<Server> = servers.collect();
         let sorry_found = config.sorry.is_some_and(|sorry| {
             let entry = Destination::new(sorry.address, sorry.forward);
-            found(&kernel, &entry) == Found::Serving
+            found(&config.kernel, &entry) == Found::Serving
         });
         let mut pool = Self {
-            config: Arc::clone(config),
+            origin,
             name: config.name.as_str().into(),
             sorry_inherited: sorry_found && !servers.iter().any(Server::in_service),
-            kernel,
             servers,
             leaving: Vec::new(),
             sorry: config.sorry,
@@ -92,6 +114,11 @@ impl Pool {
         };
         pool.reckon();
         pool
+    }
+
+    /// Services of the kernel, all with the same servers.
+    pub(super) fn kernel(&self) -> &[Service] {
+        self.origin.config().map_or(&[], |config| &config.kernel)
     }
 
     /// Adds up anew what is otherwise kept up to date.

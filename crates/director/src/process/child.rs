@@ -1,7 +1,8 @@
 //! What a process of a side does: it serves its parent until that lets go of it, or is gone.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -46,19 +47,28 @@ pub(crate) enum ChildError {
     EventLoop(#[source] io::Error),
 }
 
-/// Runs a side on this thread. What is said to it and by it goes through the socket at `path`, to which only process
-/// `parent` may connect. The end of that connection, and SIGTERM, end its orders.
+/// Where a side meets its parent.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    /// The socket at which it listens.
+    pub(crate) path: PathBuf,
+    /// The process that may connect.
+    pub(crate) parent: u32,
+    /// The connection, if it was made with it.
+    pub(crate) stream: Option<StdUnixStream>,
+}
+
+/// Runs a side on this thread. What is said to it and by it goes through a connection to its parent, and nobody else
+/// may connect. The end of that connection, and SIGTERM, end its orders.
 pub(crate) fn serve<O: ToSide, N: ToParent>(
-    path: &Path,
-    parent: u32,
+    meeting: Meeting,
     run: impl FnOnce(mpsc::UnboundedReceiver<O>, mpsc::UnboundedSender<N>),
 ) -> Result<(), ChildError> {
     // Unbounded: only the parent can fill the one, and `frame::pump` bounds the other.
     let (orders, queue) = mpsc::unbounded_channel();
     let (teller, notices) = mpsc::unbounded_channel();
-    let (met, meeting) = oneshot::channel();
+    let (met, when_met) = oneshot::channel();
     let (over, ended) = oneshot::channel::<()>();
-    let path = path.to_owned();
     let link = thread::Builder::new().name("link".to_owned());
     let link = link.spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,7 +76,7 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
             .build();
         match runtime {
             Ok(runtime) => runtime.block_on(async {
-                let connected = meet(&path, parent).await?;
+                let connected = meet(meeting).await?;
                 let _ = met.send(());
                 carry(connected, orders, notices, ended).await;
                 Ok(())
@@ -75,7 +85,7 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
         }
     });
     let link = link.map_err(ChildError::EventLoop)?;
-    if meeting.blocking_recv().is_ok() {
+    if when_met.blocking_recv().is_ok() {
         run(queue, teller);
     }
     drop(over);
@@ -93,19 +103,27 @@ struct Met {
 }
 
 /// Waits for the parent, and before that for the end of a child of another parent, that died: it still hands over.
-async fn meet(path: &Path, parent: u32) -> Result<Met, ChildError> {
+async fn meet(meeting: Meeting) -> Result<Met, ChildError> {
+    let Meeting {
+        path,
+        parent,
+        stream,
+    } = meeting;
     // Once they are listened to, these do nothing by themselves: the parent decides.
     let mut terminate = signal(SignalKind::terminate()).map_err(ChildError::EventLoop)?;
     for kind in [SignalKind::interrupt(), SignalKind::hangup()] {
         drop(signal(kind).map_err(ChildError::EventLoop)?);
     }
-    let bind = |error| ChildError::Bind(path.to_owned(), error);
+    let bind = |error| ChildError::Bind(path.clone(), error);
     let accepted = async {
-        while socket::is_served(path).await {
+        while socket::is_served(&path).await {
             sleep(LOOK).await;
         }
-        let listener = Listener::bind(path)?;
-        let stream = listener.accept(parent).await?;
+        let listener = Listener::bind(&path)?;
+        let stream = match stream {
+            Some(stream) => UnixStream::from_std(stream)?,
+            None => listener.accept(parent).await?,
+        };
         Ok((stream, listener))
     };
     tokio::select! {

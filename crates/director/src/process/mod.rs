@@ -3,7 +3,9 @@
 mod beats;
 pub(crate) mod child;
 mod frame;
+mod offspring;
 pub(crate) mod realtime;
+mod running;
 mod side;
 mod socket;
 mod spawn;
@@ -16,6 +18,8 @@ use std::thread;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 pub(crate) use self::beats::{BeatTable, Beats};
+pub use self::offspring::Nursery;
+pub(crate) use self::offspring::Offspring;
 pub(crate) use self::side::{Side, ToParent, ToSide};
 pub(crate) use self::spawn::Launch;
 pub(crate) use self::supervise::{Counts, News, Supervised};

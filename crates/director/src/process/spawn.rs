@@ -6,9 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::process::{Child, Command};
+use tokio::net::UnixStream;
+use tokio::process::Command;
 
-use super::Side;
+use super::running::Running;
+use super::{Offspring, Side};
 
 /// The program that runs, even if its file has been replaced or removed.
 const MYSELF: &str = "/proc/self/exe";
@@ -23,6 +25,8 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<OsString>,
     /// Its standard input, if not empty: the table of beats.
     pub(crate) beats: Option<OwnedFd>,
+    /// A process that waits to become the side, once.
+    offspring: Option<Offspring>,
     /// Another program than this one, for tests.
     program: PathBuf,
 }
@@ -35,6 +39,7 @@ impl Launch {
             socket: socket_path(control_socket, side),
             arguments: Vec::new(),
             beats: None,
+            offspring: None,
             program: PathBuf::from(MYSELF),
         }
     }
@@ -54,25 +59,50 @@ impl Launch {
         self
     }
 
-    /// Starts it.
-    pub(super) fn spawn(&self) -> io::Result<Child> {
+    /// Has this process become the side, the first time.
+    pub(crate) fn offspring(mut self, offspring: Option<Offspring>) -> Self {
+        self.offspring = offspring;
+        self
+    }
+
+    /// Starts it. One that was forked has a stream to it already. Needs a runtime.
+    pub(super) fn spawn(&mut self) -> io::Result<(Running, Option<UnixStream>)> {
+        if let Some(offspring) = self.offspring.take() {
+            let (pid, handle, stream) = offspring.begin(&self.words())?;
+            let stream = UnixStream::from_std(stream)?;
+            return Ok((Running::forked(pid, handle)?, Some(stream)));
+        }
         let mut command = Command::new(&self.program);
         if self.program == Path::new(MYSELF) {
-            command.arg0("director").args(["child", self.side.name()]);
-            command.arg("--socket").arg(&self.socket);
-            command.args(["--parent", &std::process::id().to_string()]);
+            command.arg0("director").arg("child");
+            command.args(self.words());
+        } else {
+            command.args(&self.arguments);
         }
-        command.args(&self.arguments);
         // Standard input is the one descriptor that can be handed on without a moment in which others inherit it too.
         match &self.beats {
-            Some(table) => command.arg("--beats").stdin(table.try_clone()?),
+            Some(table) => command.stdin(table.try_clone()?),
             None => command.stdin(Stdio::null()),
         };
         // The terminal's SIGINT is for the parent.
         command.process_group(0);
         // Killed only by decision: at the parent's end it hands over.
         command.kill_on_drop(false);
-        command.spawn()
+        Ok((Running::Started(command.spawn()?), None))
+    }
+
+    /// What it is told, as arguments of `director child`.
+    fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![
+            self.side.name().into(),
+            "--socket".into(),
+            self.socket.clone().into(),
+            "--parent".into(),
+            std::process::id().to_string().into(),
+        ];
+        words.extend(self.beats.is_some().then(|| "--beats".into()));
+        words.extend(self.arguments.iter().cloned());
+        words
     }
 }
 

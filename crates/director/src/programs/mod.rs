@@ -56,6 +56,22 @@ impl Programs {
         }
     }
 
+    /// Has the side that runs them be there, which may not have been started yet.
+    pub(crate) fn want(&self) {
+        match &self.0 {
+            Place::Here(_) => {}
+            Place::There(remote) => remote.want(),
+        }
+    }
+
+    /// Waits until somebody needs that side.
+    pub(crate) async fn wanted(&self) {
+        match &self.0 {
+            Place::Here(_) => {}
+            Place::There(remote) => remote.wanted().await,
+        }
+    }
+
     /// Runs a program to its end, when it is its turn. Where the side that runs programs has died, it fails; where that
     /// happened before, its restart is waited for.
     pub(crate) async fn run(&self, job: Job) -> Outcome {

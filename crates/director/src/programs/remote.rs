@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::{Job, Notice, Order, Outcome};
@@ -21,6 +21,8 @@ const GONE: &str = "the process that runs programs is not there";
 #[derive(Debug, Default)]
 pub(super) struct Remote {
     side: watch::Sender<Option<Side>>,
+    /// Somebody needs it.
+    wanted: Notify,
     number: AtomicU64,
 }
 
@@ -56,7 +58,18 @@ impl Remote {
         });
     }
 
+    /// Has the side be there.
+    pub(super) fn want(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Waits until somebody needs it.
+    pub(super) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
     pub(super) async fn run(&self, job: Job) -> Outcome {
+        self.want();
         let mut sides = self.side.subscribe();
         let side = match timeout(PATIENCE, sides.wait_for(Option::is_some)).await {
             Ok(Ok(side)) => side.clone(),

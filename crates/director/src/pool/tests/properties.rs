@@ -158,7 +158,7 @@ fn invariants(scene: &Scene) {
                 assert_eq!(pool.entry(server), Some(server.weight()), "{}", server.name);
             }
         }
-        let key = *pool.kernel[0].key();
+        let key = *pool.kernel()[0].key();
         expected.extend(pool.destinations().iter().map(|one| (key, one.address())));
     }
     let departing = scene.pools.departing.values();

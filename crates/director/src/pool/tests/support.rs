@@ -145,13 +145,13 @@ impl Scene {
         let inherited = kernel.snapshot().unwrap();
         Self {
             now,
-            pools: Pools::new(now, site, &inherited),
+            pools: Pools::new(now, &Arc::new(site.clone()), &inherited),
             kernel,
         }
     }
 
     pub(super) fn replace(&mut self, site: &Site) -> Checks {
-        self.pools.replace(self.now, site)
+        self.pools.replace(self.now, &Arc::new(site.clone()))
     }
 
     /// This is all that the operator wants of servers of `web`.
@@ -168,7 +168,7 @@ impl Scene {
     /// Slots of a server, found by its address, in all pools.
     pub(super) fn slots(&self, last: u8) -> Vec<Slot> {
         let servers = self.pools.pools.iter().flat_map(|pool| &pool.servers);
-        let servers = servers.filter(|server| server.address == address(last));
+        let servers = servers.filter(|server| server.address() == address(last));
         servers
             .flat_map(|server| &server.probes)
             .map(|probe| probe.slot)

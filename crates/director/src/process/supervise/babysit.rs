@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
-use tokio::process::Child;
 use tokio::sync::{mpsc, watch as watched};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -16,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use super::{Call, Counts, Heard, News, lock};
 use crate::clock;
 use crate::process::frame::{self, FrameError, Overflow};
+use crate::process::running::Running;
 use crate::process::socket;
 use crate::process::spawn::Launch;
 use crate::process::watch::{Act, Limits, Loss, Watch};
@@ -130,14 +130,18 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
 
     /// One process from its start until it is reaped.
     async fn live(&mut self) -> Loss {
-        let mut child = match self.launch.spawn() {
-            Ok(child) => child,
+        let (mut child, stream) = match self.launch.spawn() {
+            Ok(spawned) => spawned,
             Err(error) => return Loss::NotStarted(chain(&error)),
         };
         self.watch.handle_start(clock::now());
         let pid = child.id();
         lock(&self.counts).pid = pid;
-        let mut connection = match self.connect(&mut child).await {
+        let connected = match stream {
+            Some(stream) => Ok(self.connection(stream)),
+            None => self.connect(&mut child).await,
+        };
+        let mut connection = match connected {
             Ok(connection) => connection,
             Err(loss) => return loss,
         };
@@ -163,7 +167,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
         loss
     }
 
-    async fn connect(&mut self, child: &mut Child) -> Result<Connection<O>, Loss> {
+    async fn connect(&mut self, child: &mut Running) -> Result<Connection<O>, Loss> {
         let pid = child.id().unwrap_or(0);
         let path = self.launch.socket.clone();
         let mut connecting = std::pin::pin!(socket::connect(&path, pid));
@@ -206,7 +210,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
         }
     }
 
-    async fn mind(&mut self, child: &mut Child, connection: &mut Connection<O>) -> Loss {
+    async fn mind(&mut self, child: &mut Running, connection: &mut Connection<O>) -> Loss {
         let mut writing = true;
         loop {
             let hello = self.watch.poll_timeout().filter(|_| self.end.is_none());
@@ -266,7 +270,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
         }
     }
 
-    async fn time(&mut self, child: &mut Child, connection: &Connection<O>) -> Option<Loss> {
+    async fn time(&mut self, child: &mut Running, connection: &Connection<O>) -> Option<Loss> {
         let now = clock::now();
         if self.end.is_some_and(|end| now >= end) {
             self.kill(child).await;
@@ -289,7 +293,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
     }
 
     /// It has closed its socket, and should be about to end.
-    async fn leave(&self, child: &mut Child) -> Loss {
+    async fn leave(&self, child: &mut Running) -> Loss {
         match timeout(LAST_WORDS, child.wait()).await {
             Ok(status) => how(status.ok()),
             Err(_) => {
@@ -300,7 +304,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
     }
 
     /// Lets it end as if its parent had died.
-    async fn let_go(&self, child: &mut Child, connection: &Connection<O>) -> Loss {
+    async fn let_go(&self, child: &mut Running, connection: &Connection<O>) -> Loss {
         connection.writing.abort();
         connection.reading.abort();
         match timeout(LET_GO, child.wait()).await {
@@ -313,7 +317,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
     }
 
     /// Kills it and waits until it is reaped: before that, another one must not take its place.
-    async fn kill(&self, child: &mut Child) {
+    async fn kill(&self, child: &mut Running) {
         let side = self.launch.side;
         lock(&self.counts).kills += 1;
         warn!(%side, pid = child.id(), "the process of the {side} is killed");
