@@ -30,7 +30,7 @@ struct Shared {
     limit: Mutex<Limit<Place>>,
     /// Something is to be told, now or when a window ends.
     news: Condvar,
-    /// There is a thread that tells it.
+    /// There is a thread that tells it. Written under the lock.
     told: AtomicBool,
 }
 
@@ -43,7 +43,8 @@ impl Limited {
         }))
     }
 
-    /// Has a thread tell what was suppressed: a line cannot be written while another one is. Most processes need none.
+    /// Has a thread tell what was suppressed: a line cannot be written while another one is. Most processes never need it.
+    /// To be called under the lock of the limit, so that no thread ends just then.
     fn tell_in_background(&self) {
         let shared = &self.0;
         shared.news.notify_one();
@@ -53,10 +54,8 @@ impl Limited {
         let shared = Arc::clone(shared);
         let thread = thread::Builder::new().name("log".to_owned());
         let started = thread.spawn(move || {
-            loop {
-                for summary in shared.wait() {
-                    tell(&summary);
-                }
+            while let Some(ended) = shared.wait() {
+                ended.iter().for_each(tell);
             }
         });
         if started.is_err() {
@@ -82,26 +81,22 @@ impl Shared {
         self.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something is to be told.
-    fn wait(&self) -> Vec<Summary<Place>> {
+    /// Waits until something is to be told. `None`: nothing is in sight, and the thread that asks is to end.
+    fn wait(&self) -> Option<Vec<Summary<Place>>> {
         let mut limit = self.limit();
         loop {
             limit.handle_timeout(clock::now());
             let ended = limit.take_ended();
             if !ended.is_empty() {
-                return ended;
+                return Some(ended);
             }
-            limit = match limit.poll_timeout() {
-                None => self
-                    .news
-                    .wait(limit)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(at) => {
-                    let left = at.saturating_duration_since(clock::now());
-                    let waited = self.news.wait_timeout(limit, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
+            let Some(at) = limit.poll_timeout() else {
+                self.told.store(false, Ordering::Relaxed);
+                return None;
             };
+            let left = at.saturating_duration_since(clock::now());
+            let waited = self.news.wait_timeout(limit, left);
+            limit = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -100,6 +100,7 @@ mod tests {
     use super::*;
 
     /// As if it had been forked: how it was made does not matter here.
+    #[expect(clippy::zombie_processes, reason = "that is what is tested")]
     fn running(program: &str, argument: &str) -> Running {
         let mut command = Command::new(program);
         let child = command.arg(argument).stdin(Stdio::null()).spawn().unwrap();
