@@ -62,3 +62,8 @@ fn seed_8399_the_last_words_of_a_quicker_master_do_not_shorten_the_wait() {
         "found/last-words-of-a-quicker-master.scenario"
     ));
 }
+
+#[test]
+fn seed_8528_the_kernel_ends_a_lease_that_is_cut_short() {
+    holds(include_str!("found/lease-that-is-cut-short.scenario"));
+}

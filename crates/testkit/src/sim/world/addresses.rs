@@ -153,6 +153,9 @@ impl<S: Subject> World<'_, S> {
             self.watch_expiry(index, vrid);
             return Answer::Changed;
         }
+        if before.is_some_and(|before| expires < before.expires) {
+            self.watch_expiry(index, vrid);
+        }
         Answer::Unchanged
     }
 
@@ -184,7 +187,7 @@ impl<S: Subject> World<'_, S> {
         }
     }
 
-    /// The kernel's own timer, which was set when the address came.
+    /// The kernel's own timer, which was set when the address came, or got a shorter lease.
     pub(super) fn expire(&mut self, index: u8, vrid: u8) {
         let now = self.now;
         let machine = self.machine(index);
