@@ -68,22 +68,31 @@ impl Kept {
         verdicts: &BTreeMap<String, Verdict>,
         overrides: &Overrides,
     ) -> Vec<(&str, Wish, Wish)> {
-        let routers = self.priorities.iter();
-        let wishes = routers.map(|(name, priority)| {
-            let untold = Verdict {
-                fault: false,
-                priority: *priority,
-            };
-            let wish = Wish {
-                verdict: verdicts.get(name).copied().unwrap_or(untold),
-                stand_by: overrides.stand_by(name, &self.known),
-            };
-            let untold = Wish {
-                verdict: untold,
-                stand_by: None,
-            };
-            (name.as_str(), wish, untold)
-        });
+        let routers = self.priorities.keys();
+        let wishes = routers.filter_map(|name| self.wish(name, verdicts, overrides));
         wishes.collect()
+    }
+
+    /// The same of one; `None`: it is not configured.
+    pub(super) fn wish(
+        &self,
+        router: &str,
+        verdicts: &BTreeMap<String, Verdict>,
+        overrides: &Overrides,
+    ) -> Option<(&str, Wish, Wish)> {
+        let (name, priority) = self.priorities.get_key_value(router)?;
+        let untold = Verdict {
+            fault: false,
+            priority: *priority,
+        };
+        let wish = Wish {
+            verdict: verdicts.get(name).copied().unwrap_or(untold),
+            stand_by: overrides.stand_by(name, &self.known),
+        };
+        let untold = Wish {
+            verdict: untold,
+            stand_by: None,
+        };
+        Some((name.as_str(), wish, untold))
     }
 }

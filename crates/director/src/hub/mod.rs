@@ -348,10 +348,12 @@ impl Hub {
     fn happened(&mut self, what: What) {
         if let What::RouterState { router, to, .. } = &what {
             let before = self.states.insert(router.clone(), *to);
-            if self.stage == Stage::Running {
-                self.forget_those_gone();
+            let kept = self.kept.as_ref();
+            let is_gone = kept.is_some_and(|kept| !kept.priorities.contains_key(router));
+            if is_gone && *to != StateName::Leaving {
+                self.states.remove(router);
             }
-            if before.map(answers) != Some(answers(*to)) {
+            if before.is_some_and(answers) != answers(*to) {
                 self.tell_masters();
             }
             if self.stage == Stage::Running {
@@ -381,8 +383,8 @@ impl Hub {
         match told {
             track::Told::Happened(what) => self.happened(what),
             track::Told::Verdict(router, verdict) => {
-                self.verdicts.insert(router, verdict);
-                self.tell_routers();
+                self.verdicts.insert(router.clone(), verdict);
+                self.tell_router(&router);
             }
         }
     }

@@ -55,25 +55,39 @@ impl Hub {
     /// Tells the virtual routers what they do not know yet.
     pub(super) fn tell_routers(&mut self) {
         let Some(kept) = &self.kept else { return };
-        let now = clock::now();
-        for (name, wish, untold) in kept.wishes(&self.verdicts, &self.overrides) {
-            let told = self.told.get(name).copied().unwrap_or(untold);
-            if told.verdict != wish.verdict {
-                self.sides.routers(routers::Order::Track {
-                    router: name.to_owned(),
-                    verdict: wish.verdict,
-                });
-            }
-            if told.stand_by != wish.stand_by {
-                let left = |until: Instant| millis(until.saturating_duration_since(now));
-                self.sides.routers(routers::Order::StandBy {
-                    router: name.to_owned(),
-                    for_ms: wish.stand_by.map(left),
-                });
-            }
-            if told != wish {
-                self.told.insert(name.to_owned(), wish);
-            }
+        let wishes = kept.wishes(&self.verdicts, &self.overrides).into_iter();
+        let wishes = wishes.map(|(name, wish, untold)| (name.to_owned(), wish, untold));
+        for (name, wish, untold) in wishes.collect::<Vec<_>>() {
+            self.tell_one(&name, wish, untold);
+        }
+    }
+
+    /// The same for one of them.
+    pub(super) fn tell_router(&mut self, router: &str) {
+        let Some(kept) = &self.kept else { return };
+        if let Some((_, wish, untold)) = kept.wish(router, &self.verdicts, &self.overrides) {
+            self.tell_one(router, wish, untold);
+        }
+    }
+
+    fn tell_one(&mut self, name: &str, wish: Wish, untold: Wish) {
+        let told = self.told.get(name).copied().unwrap_or(untold);
+        if told.verdict != wish.verdict {
+            self.sides.routers(routers::Order::Track {
+                router: name.to_owned(),
+                verdict: wish.verdict,
+            });
+        }
+        if told.stand_by != wish.stand_by {
+            let now = clock::now();
+            let left = |until: Instant| millis(until.saturating_duration_since(now));
+            self.sides.routers(routers::Order::StandBy {
+                router: name.to_owned(),
+                for_ms: wish.stand_by.map(left),
+            });
+        }
+        if told != wish {
+            self.told.insert(name.to_owned(), wish);
         }
     }
 

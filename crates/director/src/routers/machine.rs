@@ -1,8 +1,10 @@
 //! What the virtual routers need of this machine: the node, and the kernel's links and addresses.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use locum_vip::{Leftovers, LinkWatch, NetlinkAddresses, Options, WatchOptions};
 use locum_vrrp::{LinkFacts, Node, RouterConfig, StartError};
 use thiserror::Error;
@@ -49,17 +51,19 @@ impl Machine {
         self.node.set_link(interface, facts);
     }
 
-    /// Takes away the addresses of a router that a process that died left behind.
-    pub(super) async fn clear(&self, router: &str, config: &RouterConfig) {
-        let interface = config.interface();
+    /// Takes away the addresses of routers on an interface that a process that died left behind.
+    pub(super) async fn clear(&self, interface: &str, addresses: &BTreeMap<IpNet, &str>) {
         let Some(link) = self.watch.link_by_name(interface) else {
             return;
         };
         // Those that are configured only: others may belong to another process like this one.
-        let leftovers = Leftovers::Only(config.addresses());
+        let configured: Vec<IpNet> = addresses.keys().copied().collect();
+        let leftovers = Leftovers::Only(&configured);
         match self.driver.remove_leftovers(link.index, leftovers).await {
             Ok(removed) => {
                 for address in removed {
+                    let same = |(one, _): &(&IpNet, _)| one.addr() == address.addr();
+                    let router = addresses.iter().find(same).map(|(_, router)| *router);
                     warn!(
                         router,
                         "removed {address} from {interface}: a process that died left it behind"
@@ -69,7 +73,7 @@ impl Machine {
             Err(error) => {
                 let why = words::chain(&error);
                 warn!(
-                    router,
+                    interface,
                     "what a process that died left behind cannot be removed: {why}"
                 );
             }

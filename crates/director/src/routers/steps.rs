@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use ipnet::IpNet;
 use locum_vrrp::{Group, Router, RouterConfig, Start};
 
 use super::machine::Machine;
@@ -106,6 +107,7 @@ impl Workshop {
         let shop = self.clone();
         async move {
             let mut did = Did::default();
+            shop.prepare(&units).await;
             for one in join_all(units.iter().map(|unit| shop.add_unit(unit))).await {
                 match one {
                     Ok((members, group)) => {
@@ -124,7 +126,10 @@ impl Workshop {
         let mut members = Vec::new();
         for name in names {
             if let Some(config) = self.parties.routers.get(name) {
-                let start = self.prepare(name, config).await;
+                let start = match self.adopt.get(name).copied() {
+                    Some(advertised) => Start::Adopt { advertised },
+                    None => Start::Fresh,
+                };
                 members.push((name.as_str(), self.equip(name, config), start));
             }
         }
@@ -134,16 +139,26 @@ impl Workshop {
         }
     }
 
-    /// Makes the machine ready for a router, and tells how that begins.
-    async fn prepare(&self, name: &str, config: &RouterConfig) -> Start {
-        self.machine.introduce(config);
-        if let Some(advertised) = self.adopt.get(name) {
-            return Start::Adopt {
-                advertised: *advertised,
+    /// Makes the machine ready for routers, with one look at each interface: there may be many routers on it.
+    async fn prepare(&self, units: &[Unit]) {
+        let mut interfaces: BTreeMap<&str, BTreeMap<IpNet, &str>> = BTreeMap::new();
+        let names = units.iter().filter_map(|unit| self.parties.units.get(unit));
+        for name in names.flatten() {
+            let Some(config) = self.parties.routers.get(name) else {
+                continue;
             };
+            self.machine.introduce(config);
+            if !self.adopt.contains_key(name) {
+                let addresses = config.addresses().iter();
+                let addresses = addresses.map(|address| (*address, name.as_str()));
+                let interface = interfaces.entry(config.interface()).or_default();
+                interface.extend(addresses);
+            }
         }
-        self.machine.clear(name, config).await;
-        Start::Fresh
+        let interfaces = interfaces.iter();
+        let clear =
+            interfaces.map(|(interface, addresses)| self.machine.clear(interface, addresses));
+        join_all(clear).await;
     }
 
     /// The configuration with what outlives this process.
