@@ -36,8 +36,8 @@ pub(super) struct Parties {
     pub(super) units: BTreeMap<Unit, Vec<String>>,
 }
 
-impl Parties {
-    pub(super) fn of(config: &Config) -> Self {
+impl From<&Config> for Parties {
+    fn from(config: &Config) -> Self {
         let mut grouped = BTreeMap::new();
         let mut units = BTreeMap::new();
         for group in &config.sync_groups {
@@ -59,6 +59,19 @@ impl Parties {
             groups: config.sync_groups.iter().map(|g| g.name.clone()).collect(),
             units,
         }
+    }
+}
+
+impl Parties {
+    /// The routers of these units.
+    pub(super) fn of<'a>(
+        &'a self,
+        units: impl IntoIterator<Item = &'a Unit>,
+    ) -> impl Iterator<Item = (&'a str, &'a RouterConfig)> {
+        let names = units.into_iter().filter_map(|unit| self.units.get(unit));
+        names
+            .flatten()
+            .filter_map(|name| Some((name.as_str(), self.routers.get(name)?)))
     }
 }
 
@@ -160,7 +173,7 @@ pub(super) mod tests {
         if text.is_empty() {
             return Parties::default();
         }
-        Parties::of(&load("test", text, |_| Ok("secret".repeat(6))).unwrap())
+        Parties::from(&load("test", text, |_| Ok("secret".repeat(6))).unwrap())
     }
 
     fn words(old: &Parties, new: &Parties) -> Vec<String> {

@@ -216,7 +216,7 @@ impl Side {
             return Err("the virtual routers are still busy with the last change".to_owned());
         }
         let config = source.load().map_err(|error| error.to_string())?;
-        let parties = Parties::of(&config);
+        let parties = Parties::from(&config);
         let plan = plan::plan(&self.shop.parties, &parties);
         let words = plan.words.clone();
         self.prepared = Some(Prepared {

@@ -107,53 +107,59 @@ impl Workshop {
         let shop = self.clone();
         async move {
             let mut did = Did::default();
-            shop.prepare(&units).await;
-            for one in join_all(units.iter().map(|unit| shop.add_unit(unit))).await {
-                match one {
-                    Ok((members, group)) => {
-                        did.started.extend(members);
-                        did.groups.extend(group);
-                    }
-                    Err(why) => did.failed.push(why),
-                }
-            }
+            let (adopting, fresh) = by_urgency(units, &shop.parties, &shop.adopt);
+            shop.introduce(&adopting);
+            shop.add_all(&adopting, &mut did).await;
+            shop.introduce(&fresh);
+            shop.clear(&fresh).await;
+            shop.add_all(&fresh, &mut did).await;
             did
         }
     }
 
-    async fn add_unit(&self, unit: &Unit) -> Result<Added, String> {
-        let names = self.parties.units.get(unit).into_iter().flatten();
-        let mut members = Vec::new();
-        for name in names {
-            if let Some(config) = self.parties.routers.get(name) {
-                let start = match self.adopt.get(name).copied() {
-                    Some(advertised) => Start::Adopt { advertised },
-                    None => Start::Fresh,
-                };
-                members.push((name.as_str(), self.equip(name, config), start));
+    async fn add_all(&self, units: &[Unit], did: &mut Did) {
+        for one in join_all(units.iter().map(|unit| self.add_unit(unit))).await {
+            match one {
+                Ok((members, group)) => {
+                    did.started.extend(members);
+                    did.groups.extend(group);
+                }
+                Err(why) => did.failed.push(why),
             }
         }
+    }
+
+    async fn add_unit(&self, unit: &Unit) -> Result<Added, String> {
+        let routers = self.parties.of(std::slice::from_ref(unit));
+        let members = routers.map(|(name, config)| {
+            let start = match self.adopt.get(name).copied() {
+                Some(advertised) => Start::Adopt { advertised },
+                None => Start::Fresh,
+            };
+            (name, self.equip(name, config), start)
+        });
+        let members = members.collect();
         match unit {
             Unit::Router(_) => self.add(members).await,
             Unit::Group(name) => self.add_group(name, members).await,
         }
     }
 
-    /// Makes the machine ready for routers, with one look at each interface: there may be many routers on it.
-    async fn prepare(&self, units: &[Unit]) {
-        let mut interfaces: BTreeMap<&str, BTreeMap<IpNet, &str>> = BTreeMap::new();
-        let names = units.iter().filter_map(|unit| self.parties.units.get(unit));
-        for name in names.flatten() {
-            let Some(config) = self.parties.routers.get(name) else {
-                continue;
-            };
+    fn introduce(&self, units: &[Unit]) {
+        for (_, config) in self.parties.of(units) {
             self.machine.introduce(config);
-            if !self.adopt.contains_key(name) {
-                let addresses = config.addresses().iter();
-                let addresses = addresses.map(|address| (*address, name.as_str()));
-                let interface = interfaces.entry(config.interface()).or_default();
-                interface.extend(addresses);
-            }
+        }
+    }
+
+    /// Takes away what a process that died left behind, with one look at each interface: there may be many routers on it.
+    async fn clear(&self, units: &[Unit]) {
+        let mut interfaces: BTreeMap<&str, BTreeMap<IpNet, &str>> = BTreeMap::new();
+        let routers = self.parties.of(units);
+        for (name, config) in routers.filter(|(name, _)| !self.adopt.contains_key(*name)) {
+            let addresses = config.addresses().iter();
+            let addresses = addresses.map(|address| (*address, name));
+            let interface = interfaces.entry(config.interface()).or_default();
+            interface.extend(addresses);
         }
         let interfaces = interfaces.iter();
         let clear =
@@ -203,5 +209,52 @@ impl Workshop {
         let named =
             named.map(|((name, config, _), router)| (name.to_owned(), Member { config, router }));
         Ok((named.collect(), Some((name.to_owned(), group))))
+    }
+}
+
+/// Those whose routers all go on with masterships first: they do so only if it is soon, and wait for nothing.
+fn by_urgency(
+    units: Vec<Unit>,
+    parties: &Parties,
+    adopt: &BTreeMap<String, Instant>,
+) -> (Vec<Unit>, Vec<Unit>) {
+    units.into_iter().partition(|unit| {
+        let mut routers = parties.of(std::slice::from_ref(unit));
+        routers.all(|(name, _)| adopt.contains_key(name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::tests::parties;
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn who_goes_on_as_master_waits_for_nobody_else() {
+        let all = parties(
+            &[("a", 1, ""), ("b", 2, ""), ("c", 3, ""), ("d", 4, "")],
+            &[("g", &["c", "d"])],
+        );
+        let units: Vec<Unit> = all.units.keys().cloned().collect();
+        let router = |name: &str| Unit::Router(name.to_owned());
+        let group = Unit::Group("g".to_owned());
+        let adopt = |names: &[&str]| {
+            let names = names.iter().map(|name| ((*name).to_owned(), clock::now()));
+            by_urgency(units.clone(), &all, &names.collect())
+        };
+        assert_eq!(
+            adopt(&[]),
+            (vec![], vec![router("a"), router("b"), group.clone()])
+        );
+        assert_eq!(
+            adopt(&["b", "c"]),
+            (vec![router("b")], vec![router("a"), group.clone()]),
+            "what another member left has to be looked for first"
+        );
+        assert_eq!(
+            adopt(&["c", "d"]),
+            (vec![group], vec![router("a"), router("b")])
+        );
     }
 }
