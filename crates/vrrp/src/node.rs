@@ -176,11 +176,7 @@ impl Node {
     ///
     /// [`ChangeError::Stopped`] if the node has ended.
     pub async fn ping(&self) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(Command::Ping(reply))
-            .map_err(|_| ChangeError::Stopped)?;
-        answer.await.map_err(|_| ChangeError::Stopped)
+        ask(&self.commands, Command::Ping).await
     }
 
     /// Returns once every router has published what it had counted: [`Router::status`] is as of now.
@@ -189,11 +185,7 @@ impl Node {
     ///
     /// [`ChangeError::Stopped`] if the node has ended.
     pub async fn publish(&self) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(Command::Publish(reply))
-            .map_err(|_| ChangeError::Stopped)?;
-        answer.await.map_err(|_| ChangeError::Stopped)
+        ask(&self.commands, Command::Publish).await
     }
 
     /// Stops every router as [`Router::stop`] does, and ends the node. Takes 6 s at most.
@@ -204,6 +196,18 @@ impl Node {
             let _ = done.await;
         }
     }
+}
+
+/// Asks the election's thread, and waits for its answer.
+async fn ask<T>(
+    commands: &mpsc::UnboundedSender<Command>,
+    question: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Result<T, ChangeError> {
+    let (reply, answer) = oneshot::channel();
+    commands
+        .send(question(reply))
+        .map_err(|_| ChangeError::Stopped)?;
+    answer.await.map_err(|_| ChangeError::Stopped)
 }
 
 /// A running virtual router. A handle: clones are the same router, dropping it does not stop it.
@@ -241,13 +245,12 @@ impl Router {
     ///
     /// [`ChangeError::Rejected`] for another priority and for the address owner, [`ChangeError::Stopped`].
     pub async fn set_priority(&self, priority: Priority) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::SetPriority {
+        ask(&self.commands, |reply| Command::SetPriority {
             id: self.id,
             priority,
             reply,
-        })?;
-        answer.await.map_err(|_| ChangeError::Stopped)?
+        })
+        .await?
     }
 
     /// Goes on with another configuration. A Master stays Master: it holds and announces the addresses that are new, lets
@@ -259,13 +262,12 @@ impl Router {
     /// [`ChangeError::NotInPlace`] if the interface, the VRID, the address family, the version, ownership, or whether it
     /// is unicast would change, [`ChangeError::Stopped`]. Nothing has changed then.
     pub async fn reconfigure(&self, config: RouterConfig) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Reconfigure {
+        ask(&self.commands, |reply| Command::Reconfigure {
             id: self.id,
             config: Box::new(config),
             reply,
-        })?;
-        answer.await.map_err(|_| ChangeError::Stopped)?
+        })
+        .await?
     }
 
     /// Leaves mastership to others `until` then, or until told otherwise: a Master hands over as when it is stopped, and
@@ -276,13 +278,12 @@ impl Router {
     ///
     /// [`ChangeError::Rejected`] if it is stopping, [`ChangeError::Stopped`].
     pub async fn stand_by(&self, until: Option<Instant>) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::StandBy {
+        ask(&self.commands, |reply| Command::StandBy {
             id: self.id,
             until,
             reply,
-        })?;
-        answer.await.map_err(|_| ChangeError::Stopped)?
+        })
+        .await?
     }
 
     /// Tells whether everything is well that is watched for it: a Master hands over while something is not.
@@ -291,13 +292,12 @@ impl Router {
     ///
     /// [`ChangeError::Stopped`].
     pub async fn tracking(&self, tracking: Tracking) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Tracking {
+        ask(&self.commands, |reply| Command::Tracking {
             id: self.id,
             tracking,
             reply,
-        })?;
-        answer.await.map_err(|_| ChangeError::Stopped)?
+        })
+        .await?
     }
 
     /// Stops it and forgets it, and if it is in a sync group all other members of that with it. A Master says so, answers for the addresses until its successor does, and then

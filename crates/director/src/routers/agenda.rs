@@ -52,11 +52,11 @@ impl Agenda {
     /// Adds a plan, which leads from some parties to others. What has waited until now is done as the new ones have it.
     pub(super) fn add(&mut self, plan: Plan, old: &Parties, new: &Parties) {
         let never_began: BTreeSet<Unit> = std::mem::take(&mut self.start).into_iter().collect();
-        let stopped: BTreeSet<&String> = members(&plan.stop, old).collect();
-        self.change.retain(|name| !stopped.contains(name));
-        let started_anew: BTreeSet<&String> = members(&never_began, new).collect();
+        let stopped: BTreeSet<&str> = old.of(&plan.stop).map(|(name, _)| name).collect();
+        self.change.retain(|name| !stopped.contains(name.as_str()));
+        let started_anew: BTreeSet<&str> = new.of(&never_began).map(|(name, _)| name).collect();
         let change = plan.change.into_iter();
-        let change = change.filter(|name| !started_anew.contains(name));
+        let change = change.filter(|name| !started_anew.contains(name.as_str()));
         self.change.extend(change);
         let waiting = never_began.iter().filter(|unit| !plan.stop.contains(unit));
         self.start.extend(waiting.cloned());
@@ -120,20 +120,14 @@ impl Agenda {
         }
         let mut starting = self.start.iter();
         let same = starting.find_map(|unit| self.leaving.get_key_value(unit));
-        let names = self.change.iter().chain(members(&self.start, parties));
-        let routers = names.filter_map(|name| Some((name, parties.routers.get(name)?)));
+        let changing = self.change.iter();
+        let changing =
+            changing.filter_map(|name| Some((name.as_str(), parties.routers.get(name)?)));
+        let routers = changing.chain(parties.of(&self.start));
         let mut needed = routers.flat_map(|(name, config)| claims(name, config));
         same.map(|(unit, _)| unit)
             .or_else(|| needed.find_map(|claim| self.claims.get(&claim)?.first()))
     }
-}
-
-fn members<'a>(
-    units: impl IntoIterator<Item = &'a Unit>,
-    parties: &'a Parties,
-) -> impl Iterator<Item = &'a String> {
-    let units = units.into_iter();
-    units.filter_map(|unit| parties.units.get(unit)).flatten()
 }
 
 fn claims(name: &str, config: &RouterConfig) -> impl Iterator<Item = Claim> {
