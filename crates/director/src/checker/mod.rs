@@ -15,6 +15,8 @@ mod side;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::config::Director;
+
 pub(crate) use self::message::{Notice, Order};
 pub(crate) use self::record::Record;
 pub(crate) use self::side::{First, run};
@@ -29,6 +31,13 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    pub(crate) fn of(director: &Director) -> Self {
+        Self {
+            state_directory: director.state_directory(),
+            name: director.name(),
+        }
+    }
+
     /// The same for `director child`.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         vec![

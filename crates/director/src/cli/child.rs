@@ -11,7 +11,7 @@ use super::{DONE, FAILED, fail};
 use crate::checker::First;
 use crate::logging::{self, LogFormat};
 use crate::process::child::{ChildError, Meeting, serve};
-use crate::process::{Beats, Side, realtime};
+use crate::process::{Beats, Side, realtime, socket_path};
 use crate::words::chain;
 use crate::{checker, programs, routers};
 
@@ -59,10 +59,10 @@ struct Words {
     arguments: ChildArguments,
 }
 
-/// Runs a part in a process that was forked for it. `first`: the configuration that it need not be told.
-pub(super) fn live(words: Vec<OsString>, stream: UnixStream, first: Option<First>) -> u8 {
+/// Runs a part in a process that was forked for it.
+pub(super) fn live(words: Vec<OsString>, stream: UnixStream) -> u8 {
     match Words::try_parse_from(words) {
-        Ok(words) => begin(words.arguments, Some(stream), first),
+        Ok(words) => begin(words.arguments, Some(stream)),
         Err(error) => {
             fail(&error, "");
             FAILED
@@ -70,27 +70,39 @@ pub(super) fn live(words: Vec<OsString>, stream: UnixStream, first: Option<First
     }
 }
 
-pub(super) fn execute(arguments: ChildArguments) -> u8 {
-    begin(arguments, None, None)
+/// Runs the checks in a process that was forked by `parent` when that had a log and the configuration.
+pub(super) fn live_knowing(first: First, parent: u32, stream: UnixStream) -> u8 {
+    let director = &first.config.director;
+    let meeting = Meeting {
+        path: socket_path(&director.control_socket, Side::Checker),
+        parent,
+        stream: Some(stream),
+    };
+    let options = checker::Options::of(director);
+    done(Side::Checker, serve_checker(meeting, options, Some(first)))
 }
 
-fn begin(arguments: ChildArguments, stream: Option<UnixStream>, first: Option<First>) -> u8 {
-    // Whoever knows the configuration was forked so late that it has a log too.
-    if first.is_none() {
-        match logging::filter(arguments.log.as_deref(), None, 0) {
-            Ok(filter) => logging::start(arguments.log_format, filter),
-            Err(error) => {
-                fail(&error, "");
-                return FAILED;
-            }
+pub(super) fn execute(arguments: ChildArguments) -> u8 {
+    begin(arguments, None)
+}
+
+fn begin(arguments: ChildArguments, stream: Option<UnixStream>) -> u8 {
+    match logging::filter(arguments.log.as_deref(), None, 0) {
+        Ok(filter) => logging::start(arguments.log_format, filter),
+        Err(error) => {
+            fail(&error, "");
+            return FAILED;
         }
     }
     if arguments.realtime {
         // Before the threads that do the work, which inherit it.
         realtime::begin();
     }
-    let side = arguments.side;
-    match run(arguments, stream, first) {
+    done(arguments.side, run(arguments, stream))
+}
+
+fn done(side: Side, result: Result<(), ChildError>) -> u8 {
+    match result {
         Ok(()) => DONE,
         Err(error) => {
             error!("the process of the {side} ends: {}", chain(&error));
@@ -99,11 +111,17 @@ fn begin(arguments: ChildArguments, stream: Option<UnixStream>, first: Option<Fi
     }
 }
 
-fn run(
-    arguments: ChildArguments,
-    stream: Option<UnixStream>,
+fn serve_checker(
+    meeting: Meeting,
+    options: checker::Options,
     first: Option<First>,
 ) -> Result<(), ChildError> {
+    serve(meeting, |orders, notices| {
+        checker::run(options, first, orders, notices);
+    })
+}
+
+fn run(arguments: ChildArguments, stream: Option<UnixStream>) -> Result<(), ChildError> {
     let ChildArguments {
         side,
         socket,
@@ -125,9 +143,7 @@ fn run(
                 state_directory,
                 name,
             };
-            serve(meeting, |orders, notices| {
-                checker::run(options, first, orders, notices);
-            })
+            serve_checker(meeting, options, None)
         }
         Side::Programs => serve(meeting, |orders, notices| {
             programs::run(programs::Options::default(), orders, notices);

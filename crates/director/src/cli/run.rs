@@ -63,7 +63,7 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
     if !arguments.single_process {
         // As early as can be: they have nothing to do with what is read now.
         for side in [Side::Routers, Side::Programs] {
-            nursery.fork(side, |words, stream| child::live(words, stream, None));
+            nursery.fork(side, child::live);
         }
     }
     let read = Source::open(&arguments.config).and_then(|source| Ok((source.load()?, source)));
@@ -110,8 +110,9 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
     let first = First { config, source };
     if !arguments.single_process {
         // Now that there is something for it to know.
-        nursery.fork(Side::Checker, |words, stream| {
-            child::live(words, stream, Some(first.clone()))
+        let parent = std::process::id();
+        nursery.fork(Side::Checker, |_, stream| {
+            child::live_knowing(first.clone(), parent, stream)
         });
     }
     let First { config, source } = first;

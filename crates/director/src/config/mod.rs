@@ -115,6 +115,16 @@ impl Director {
     /// Where the control socket is if nothing is configured.
     pub const CONTROL_SOCKET: &'static str = "/run/director/control.sock";
 
+    /// What this machine is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let host = || {
+            let uname = rustix::system::uname();
+            uname.nodename().to_string_lossy().into_owned()
+        };
+        self.name.clone().unwrap_or_else(host)
+    }
+
     /// Where what must survive a crash is kept: beside the control socket.
     #[must_use]
     pub fn state_directory(&self) -> PathBuf {

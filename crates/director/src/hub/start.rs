@@ -125,10 +125,9 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
     } = options;
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
     capability::check()?;
-    let name = config.director.name.clone().unwrap_or_else(host_name);
+    let name = config.director.name();
     // Before the sides: whoever answers there may be holding the same addresses.
     let socket = ControlSocket::bind(&config.director.control_socket)?;
-    let state_directory = config.director.state_directory();
     let watchdog = Watchdog::start(clock::now());
     let sides = Sides::start(sides::Plan {
         mode: &mode,
@@ -138,12 +137,9 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
             source: source.clone(),
         },
         director: &config.director,
-        checker: checker::Options {
-            state_directory: state_directory.clone(),
-            name: name.clone(),
-        },
+        checker: checker::Options::of(&config.director),
         routers: routers::Options {
-            state_directory,
+            state_directory: config.director.state_directory(),
             record,
             beats: None,
         },
@@ -222,9 +218,4 @@ fn hub(
         number: 0,
         failure: None,
     }
-}
-
-fn host_name() -> String {
-    let uname = rustix::system::uname();
-    uname.nodename().to_string_lossy().into_owned()
 }

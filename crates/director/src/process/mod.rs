@@ -21,7 +21,7 @@ pub(crate) use self::beats::{BeatTable, Beats};
 pub use self::offspring::Nursery;
 pub(crate) use self::offspring::Offspring;
 pub(crate) use self::side::{Side, ToParent, ToSide};
-pub(crate) use self::spawn::Launch;
+pub(crate) use self::spawn::{Launch, socket_path};
 pub(crate) use self::supervise::{Counts, News, Supervised};
 pub(crate) use self::watch::{Limits, Loss};
 
