@@ -35,12 +35,18 @@ pub(super) struct First {
 }
 
 impl Hub {
-    /// Has both sides take the first configuration, as soon as they run.
+    /// Has both sides take the first configuration, as soon as they run. Without virtual routers nobody waits for that side:
+    /// it begins last.
     pub(super) fn start(&mut self, source: Source, config: &Config) {
+        let mut awaited = BTreeSet::from([Party::Checker]);
+        if !config.virtual_routers.is_empty() {
+            self.sides.want_routers();
+            awaited.insert(Party::Routers);
+        }
         self.first = Some(First {
             bound: config.site.ipvs.start_bound,
             new: Kept::new(source, config),
-            awaited: BTreeSet::from([Party::Checker, Party::Routers]),
+            awaited,
         });
     }
 
@@ -62,6 +68,10 @@ impl Hub {
         self.attempt(Kind::Start { bound }, new, Vec::new());
         if !self.sides.has(Party::Checker) {
             self.feed(Input::Lost(Party::Checker));
+        }
+        if !self.sides.has(Party::Routers) {
+            // Of a configuration without virtual routers there is nothing that they could not take.
+            self.feed(Input::Prepared(Party::Routers, Ok(Vec::new())));
         }
     }
 
@@ -89,7 +99,10 @@ impl Hub {
                 "the process that was master of it has died: another one goes on"
             );
         }
-        let number = self.number();
+        let number = match &self.attempt {
+            Some(attempt) if self.fresh.remove(&party) => attempt.number,
+            Some(_) | None => self.number(),
+        };
         self.supply_as(party, number, adopt);
     }
 
@@ -164,10 +177,11 @@ impl Hub {
         };
         self.sides
             .checker(checker::Order::Prepare { number, draft });
-        self.sides.routers(routers::Order::Prepare {
-            number,
-            source: new.of_routers.clone(),
-        });
+        if self.sides.has(Party::Routers) {
+            let source = new.of_routers.clone();
+            self.sides
+                .routers(routers::Order::Prepare { number, source });
+        }
         self.attempt = Some(Attempt {
             number,
             machine: TwoPhase::new(clock::now(), kind),
@@ -211,9 +225,16 @@ impl Hub {
             }
             Output::Commit(Party::Routers) => {
                 self.decided();
-                self.generation = number;
-                let adopt = Vec::new();
-                self.sides.routers(routers::Order::Commit { number, adopt });
+                if !self.sides.has(Party::Routers) {
+                    self.fresh.insert(Party::Routers);
+                    self.sides.want_routers();
+                } else if self.fresh.remove(&Party::Routers) {
+                    self.supply_as(Party::Routers, number, Vec::new());
+                } else {
+                    self.generation = number;
+                    let adopt = Vec::new();
+                    self.sides.routers(routers::Order::Commit { number, adopt });
+                }
             }
             Output::Over(result) => self.over(result),
         }

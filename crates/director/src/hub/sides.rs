@@ -10,7 +10,9 @@ use tracing::warn;
 use super::commit::Party;
 use super::programs::Programs;
 use super::start::Mode;
-use crate::process::{BeatTable, Counts, Launch, Limits, Loss, News, Nursery, Side, Supervised};
+use crate::process::{
+    BeatTable, Begin, Counts, Launch, Limits, Loss, News, Nursery, Side, Supervised,
+};
 use crate::status::ProcessReport;
 use crate::{checker, config, programs, routers};
 
@@ -72,7 +74,7 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    /// Starts them. Needs a runtime.
+    /// Starts them, but for the programs and, if it is a process, that of the virtual routers. Needs a runtime.
     pub(super) fn start(plan: Plan<'_>) -> io::Result<Self> {
         let Plan {
             mode,
@@ -127,9 +129,11 @@ impl Sides {
                     .arguments(checker.arguments());
                 let programs = launch(Side::Programs).offspring(nursery.programs);
                 (
-                    Supervised::process(checker, limits),
-                    Supervised::process(routers, elections),
-                    Programs::start(move || Ok(Supervised::process(programs, limits))),
+                    Supervised::process(checker, limits, Begin::AtOnce),
+                    Supervised::process(routers, elections, Begin::WhenWanted),
+                    Programs::start(move || {
+                        Ok(Supervised::process(programs, limits, Begin::AtOnce))
+                    }),
                     Some(beats),
                 )
             }
@@ -191,6 +195,11 @@ impl Sides {
 
     pub(super) fn checker(&self, order: checker::Order) {
         self.checker.send(order);
+    }
+
+    /// Has the process of the virtual routers begin.
+    pub(super) fn want_routers(&self) {
+        self.routers.want();
     }
 
     pub(super) fn routers(&self, order: routers::Order) {

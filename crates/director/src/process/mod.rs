@@ -22,7 +22,7 @@ pub use self::offspring::Nursery;
 pub(crate) use self::offspring::Offspring;
 pub(crate) use self::side::{Side, ToParent, ToSide};
 pub(crate) use self::spawn::{Launch, socket_path};
-pub(crate) use self::supervise::{Counts, News, Supervised};
+pub(crate) use self::supervise::{Begin, Counts, News, Supervised};
 pub(crate) use self::watch::{Limits, Loss};
 
 /// One side, wherever it runs: dropped, it ends as if its parent had died.

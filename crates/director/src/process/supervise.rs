@@ -60,6 +60,16 @@ enum Call<O> {
     Order { generation: u64, order: O },
     /// Let it end, and kill it after so long.
     Stop { patience: Duration },
+    /// It is to begin, if it has not yet.
+    Want,
+}
+
+/// When the first process begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    AtOnce,
+    /// With [`Supervised::want`].
+    WhenWanted,
 }
 
 /// What comes from it.
@@ -119,16 +129,16 @@ impl<O: ToSide, N: ToParent> Supervised<O, N> {
         Ok(Self { side, way })
     }
 
-    /// A side that runs as a process, from now on, minded by a task of the caller's runtime.
+    /// A side that runs as a process, minded by a task of the caller's runtime.
     ///
     /// That it cannot be started is [`News::Lost`], and it is tried again.
-    pub(crate) fn process(launch: Launch, limits: Limits) -> Self {
+    pub(crate) fn process(launch: Launch, limits: Limits, begin: Begin) -> Self {
         let side = launch.side;
         let (calls, called) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::channel(NOTICES);
         let counts = Arc::<Mutex<Counts>>::default();
         let babysitter = Babysitter::<O, N>::new(launch, limits, called, tell, Arc::clone(&counts));
-        tokio::spawn(babysitter.run());
+        tokio::spawn(babysitter.run(begin));
         Self {
             side,
             way: Way::Process {
@@ -158,6 +168,15 @@ impl<O: ToSide, N: ToParent> Supervised<O, N> {
             ),
             // That it has ended shows in its notices.
             Way::Thread { link, .. } => drop(link.orders.send(order)),
+        }
+    }
+
+    /// Has it begin, if it has not. A thread has.
+    pub(crate) fn want(&self) {
+        match &self.way {
+            // It ends with this only.
+            Way::Process { calls, .. } => drop(calls.send(Call::Want)),
+            Way::Thread { .. } => {}
         }
     }
 

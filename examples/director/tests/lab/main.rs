@@ -18,6 +18,7 @@ mod real_server;
 mod record;
 mod site;
 mod without_ipvs;
+mod without_routers;
 
 /// What a test returns: the first thing that went wrong.
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -1,5 +1,6 @@
 //! The task that minds one process after the other.
 
+use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::{Call, Counts, Heard, News, lock};
+use super::{Begin, Call, Counts, Heard, News, lock};
 use crate::clock;
 use crate::process::frame::{self, FrameError, Overflow};
 use crate::process::running::Running;
@@ -79,7 +80,10 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, begin: Begin) {
+        if begin == Begin::WhenWanted && self.wanted().await.is_break() {
+            return;
+        }
         loop {
             self.generation += 1;
             let how = self.live().await;
@@ -114,15 +118,26 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
         let _ = self.tell.send(Heard { generation, news }).await;
     }
 
+    /// Waits until somebody wants it to begin.
+    async fn wanted(&mut self) -> ControlFlow<()> {
+        loop {
+            match self.calls.recv().await {
+                Some(Call::Want) => return ControlFlow::Continue(()),
+                Some(Call::Order { .. }) => {}
+                Some(Call::Stop { .. }) | None => return ControlFlow::Break(()),
+            }
+        }
+    }
+
     /// Waits before a start. Whoever calls meanwhile calls nobody.
-    async fn pause(&mut self, pause: Duration) -> std::ops::ControlFlow<()> {
+    async fn pause(&mut self, pause: Duration) -> ControlFlow<()> {
         let until = clock::now() + pause;
         loop {
             tokio::select! {
-                () = sleep_until(until.into()) => return std::ops::ControlFlow::Continue(()),
+                () = sleep_until(until.into()) => return ControlFlow::Continue(()),
                 call = self.calls.recv() => match call {
-                    Some(Call::Order { .. }) => {}
-                    Some(Call::Stop { .. }) | None => return std::ops::ControlFlow::Break(()),
+                    Some(Call::Order { .. } | Call::Want) => {}
+                    Some(Call::Stop { .. }) | None => return ControlFlow::Break(()),
                 },
             }
         }
@@ -178,7 +193,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
                 stream = &mut connecting => return Ok(self.connection(stream)),
                 status = child.wait() => return Err(how(status.ok())),
                 call = self.calls.recv() => match call {
-                    Some(Call::Order { .. }) => {}
+                    Some(Call::Order { .. } | Call::Want) => {}
                     // It has nothing to end yet.
                     Some(Call::Stop { .. }) => {
                         self.end = Some(clock::now());
@@ -244,6 +259,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
                         let _ = connection.orders.send(order);
                     }
                 }
+                Turn::Call(Some(Call::Want)) => {}
                 Turn::Call(Some(Call::Stop { patience })) => {
                     self.end = Some(clock::now() + patience);
                     let _ = connection.orders.send(O::stop());
