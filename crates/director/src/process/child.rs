@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -166,7 +167,7 @@ async fn carry<O: ToSide, N: ToParent>(
     let telling = tokio::spawn(frame::pump(notices, write, Overflow::Forget));
     let served = async {
         tokio::select! {
-            () = listen(read, orders) => {}
+            () = listen(BufReader::new(read), orders) => {}
             _ = terminate.recv() => warn!("SIGTERM received: this part ends as if its parent had"),
         }
         sleep(HARD_END).await;
@@ -182,7 +183,7 @@ async fn carry<O: ToSide, N: ToParent>(
     let _ = timeout(LAST_WORDS, telling).await;
 }
 
-async fn listen<O: ToSide>(mut from: OwnedReadHalf, orders: mpsc::UnboundedSender<O>) {
+async fn listen<O: ToSide>(mut from: BufReader<OwnedReadHalf>, orders: mpsc::UnboundedSender<O>) {
     loop {
         match frame::read(&mut from).await {
             Ok(Some(order)) => {

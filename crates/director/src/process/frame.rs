@@ -15,6 +15,12 @@ pub(super) const LONGEST: u32 = if cfg!(test) { 64 << 10 } else { 64 << 20 };
 /// So much waits for a reader that does not read.
 const WAITING: usize = 2 * LONGEST as usize;
 
+/// So many messages are taken before the first of them is sent.
+const TOGETHER: usize = 64;
+
+/// So much room is kept for more, in bytes.
+const KEPT: usize = 64 << 10;
+
 /// Why a frame cannot be made or understood.
 #[derive(Debug, Error)]
 pub(super) enum FrameError {
@@ -82,41 +88,36 @@ pub(super) async fn read<T: DeserializeOwned>(
         .map_err(FrameError::NotUnderstood)
 }
 
-/// Sends what comes through `messages` until they end, and takes from there without waiting for the other end.
+/// Sends what comes through `messages` until they end, and takes from there without waiting for the other end. What comes
+/// together is sent together.
 pub(super) async fn pump<T: Serialize>(
     mut messages: mpsc::UnboundedReceiver<T>,
     mut to: impl AsyncWrite + Unpin,
     overflow: Overflow,
 ) -> Result<(), FrameError> {
-    let mut queue: VecDeque<Vec<u8>> = VecDeque::new();
-    let (mut waiting, mut sent, mut open) = (0_usize, 0_usize, true);
-    while open || !queue.is_empty() {
-        let rest = queue.front().and_then(|frame| frame.get(sent..));
+    let mut waiting = VecDeque::new();
+    let (mut batch, mut open) = (Vec::new(), true);
+    while open || !waiting.is_empty() {
+        let (next, _) = waiting.as_slices();
         tokio::select! {
-            message = messages.recv(), if open => match message {
-                Some(message) => {
+            more = messages.recv_many(&mut batch, TOGETHER), if open => {
+                open = more > 0;
+                for message in batch.drain(..) {
                     let frame = encode(&message)?;
-                    if waiting.saturating_add(frame.len()) <= WAITING {
-                        waiting += frame.len();
-                        queue.push_back(frame);
+                    if waiting.len().saturating_add(frame.len()) <= WAITING {
+                        waiting.extend(frame);
                     } else if overflow == Overflow::Fail {
                         return Err(FrameError::NotRead);
                     }
                 }
-                None => open = false,
             },
-            wrote = to.write(rest.unwrap_or_default()), if rest.is_some() => {
-                let wrote = wrote?;
-                if wrote == 0 {
-                    return Err(FrameError::BrokenOff);
-                }
-                sent += wrote;
-                if queue.front().is_some_and(|frame| frame.len() <= sent) {
-                    waiting = waiting.saturating_sub(sent);
-                    queue.pop_front();
-                    sent = 0;
-                }
-            }
+            wrote = to.write(next), if !next.is_empty() => match wrote? {
+                0 => return Err(FrameError::BrokenOff),
+                wrote => drop(waiting.drain(..wrote)),
+            },
+        }
+        if waiting.is_empty() && waiting.capacity() > KEPT {
+            waiting = VecDeque::new();
         }
     }
     Ok(())

@@ -1,3 +1,6 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -99,4 +102,40 @@ async fn a_reader_that_does_not_read_is_given_up_or_forgotten() {
             }
         }
     }
+}
+
+/// What was written, one after the other.
+#[derive(Default)]
+struct Writes(Vec<Vec<u8>>);
+
+impl AsyncWrite for &mut Writes {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.push(bytes.to_vec());
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn what_comes_together_is_sent_together() {
+    let (send, messages) = mpsc::unbounded_channel();
+    for _ in 0..TOGETHER {
+        send.send(1_u8).unwrap();
+    }
+    drop(send);
+    let mut writes = Writes::default();
+    pump(messages, &mut writes, Overflow::Fail).await.unwrap();
+    let one = encode(&1_u8).unwrap();
+    assert_eq!(writes.0, [one.repeat(TOGETHER)]);
 }

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::{mpsc, watch as watched};
@@ -221,7 +222,12 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
             orders,
             answers,
             writing: tokio::spawn(frame::pump(queue, write, Overflow::Fail)),
-            reading: tokio::spawn(listen(read, self.generation, self.tell.clone(), answer)),
+            reading: tokio::spawn(listen(
+                BufReader::new(read),
+                self.generation,
+                self.tell.clone(),
+                answer,
+            )),
         }
     }
 
@@ -351,7 +357,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
 
 /// Hands on what the process says, no faster than it is taken.
 async fn listen<N: ToParent>(
-    mut from: OwnedReadHalf,
+    mut from: BufReader<OwnedReadHalf>,
     generation: u64,
     tell: mpsc::Sender<Heard<N>>,
     answer: watched::Sender<u64>,
