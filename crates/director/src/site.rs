@@ -1,6 +1,6 @@
 //! What the configuration says about virtual services: validated, and independent of how it was written.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,9 +118,9 @@ pub struct VirtualService {
     /// Its name.
     pub name: String,
     /// A service of the kernel for each address (or mark), all with the same settings and servers. Never empty.
-    pub kernel: Vec<Service>,
+    pub kernel: Box<[Service]>,
     /// The servers, in the order of the file, with unique addresses.
-    pub servers: Vec<RealServer>,
+    pub servers: Box<[RealServer]>,
     /// Who serves when the quorum is lost.
     pub sorry: Option<Sorry>,
     /// What is believed of a server before its first check.
@@ -135,14 +135,16 @@ pub struct VirtualService {
     pub notify: Notify,
 }
 
-/// One real server in a pool.
+/// One real server in a pool. A large site has tens of thousands: it is kept small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RealServer {
     /// Its name: what the file says, or its address.
     pub name: Arc<str>,
-    /// Where it is. The port is 0 where the client's is kept (a service of every port, or of a firewall mark).
-    pub address: SocketAddr,
+    /// Where it is.
+    pub ip: IpAddr,
+    /// Its port there; 0 where the client's is kept (a service of every port, or of a firewall mark).
+    pub port: u16,
     /// How packets get there.
     pub forward: Forward,
     /// Its share.
@@ -152,9 +154,17 @@ pub struct RealServer {
     /// Whether it is to serve.
     pub admin: Admin,
     /// What must pass: all of them. None: it is always up.
-    pub checks: Vec<Check>,
+    pub checks: Box<[Check]>,
     /// What is run when it goes up or down.
-    pub notify: Notify,
+    pub notify: Option<Box<Notify>>,
+}
+
+impl RealServer {
+    /// Where it is, with its port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
 }
 
 /// Whether a server is to serve, whatever its checks say.

@@ -96,7 +96,7 @@ impl Kinds {
     }
 
     /// Those that were asked for since the last time, each once.
-    pub(super) fn take_asked(&mut self) -> Vec<Arc<CheckKind>> {
+    pub(super) fn take_asked(&mut self) -> Box<[Arc<CheckKind>]> {
         let asked: HashSet<_> = self.asked.drain(..).collect();
         asked.into_iter().collect()
     }

@@ -77,7 +77,7 @@ pub(super) fn of_server(
     place: &Range<usize>,
     hashes: Option<&str>,
     misfits: &mut Misfits,
-) -> Vec<Check> {
+) -> Box<[Check]> {
     let mut checks = Vec::with_capacity(templates.len());
     for template in templates {
         match template.check(server, hashes) {
@@ -85,7 +85,7 @@ pub(super) fn of_server(
             Err(misfit) => misfits.add(template, misfit, place),
         }
     }
-    checks
+    checks.into_boxed_slice()
 }
 
 /// Checks that do not fit servers: each once, with the first such server, however many there are.

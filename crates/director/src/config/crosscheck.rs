@@ -4,7 +4,6 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use locum_ipvs::ServiceKey;
@@ -17,7 +16,7 @@ use super::{service, suggest};
 
 pub(super) fn check(
     routers: &[Located],
-    services: &[Arc<service::Located>],
+    services: &[service::Located],
     sync: Option<&Synchronised>,
     report: &mut Report,
 ) {
@@ -73,7 +72,7 @@ pub(super) fn names<'n>(
     }
 }
 
-fn keys(services: &[Arc<service::Located>], report: &mut Report) {
+fn keys(services: &[service::Located], report: &mut Report) {
     let mut seen = Unique::new();
     // One message is enough for ranges that overlap.
     let mut noted = None;
@@ -103,7 +102,7 @@ fn shown(key: &ServiceKey) -> String {
 fn synchronised(
     sync: &Synchronised,
     routers: &[Located],
-    services: &[Arc<service::Located>],
+    services: &[service::Located],
     report: &mut Report,
 ) {
     let names: Vec<&str> = routers

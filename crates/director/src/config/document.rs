@@ -7,12 +7,13 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::notify::StateScripts;
-use crate::site::{Site, VirtualService};
+use crate::site::Site;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::memory::Memory;
 use super::secret::{Files, SecretFile};
 use super::section::{Entry, Report, Section};
+use super::service::Services;
 use super::source::Part;
 use super::{
     Config, VirtualRouter, crosscheck, director, ipvs, notification, pieces, service, sync_group,
@@ -56,20 +57,22 @@ pub(super) fn whole(named: Named<'_>, file: ReadFile<'_>) -> Result<Config, Vec<
     interpret(named, document.get_ref(), services, file, report)
 }
 
-fn services(top: &mut Section<'_>, report: &mut Report) -> Vec<Arc<service::Located>> {
+fn services(top: &mut Section<'_>, report: &mut Report) -> Services {
     let sections = sections(top, "virtual_service", "[[virtual_service]]", report);
-    let mut shared = service::Shared::default();
-    sections
-        .into_iter()
-        .map(|section| Arc::new(service::read(section, &mut shared, report)))
-        .collect()
+    let (mut services, mut shared) = (Services::default(), service::Shared::default());
+    for section in sections {
+        let (located, valid) = service::read(section, &mut shared, report);
+        services.located.push(located);
+        services.valid.extend(valid.map(Arc::new));
+    }
+    services
 }
 
 /// What `document` says; its virtual services are what `services` reads of it, or has read before.
 pub(super) fn interpret<'t>(
     named: Named<'_>,
     document: &'t DeTable<'t>,
-    services: impl FnOnce(&mut Section<'t>, &mut Report) -> Vec<Arc<service::Located>>,
+    services: impl FnOnce(&mut Section<'t>, &mut Report) -> Services,
     file: ReadFile<'_>,
     mut report: Report,
 ) -> Result<Config, Vec<Diagnostic>> {
@@ -109,7 +112,7 @@ pub(super) fn interpret<'t>(
     };
     let mut notification = notification::read(&mut top, &mut files, &mut report);
     top.finish(&mut report);
-    crosscheck::check(&routers, &services, ipvs.sync.as_ref(), &mut report);
+    crosscheck::check(&routers, &services.located, ipvs.sync.as_ref(), &mut report);
     sync_group::check(&groups, &routers, &mut report);
     let mut warnings = Report::default();
     track::check(
@@ -154,10 +157,7 @@ pub(super) fn interpret<'t>(
             .map(|router| router.name.clone())
             .collect();
     }
-    let services = services
-        .iter()
-        .filter_map(|located| located.service.clone());
-    let services: Vec<Arc<VirtualService>> = services.collect();
+    let services = services.valid;
     for service in &services {
         if notification.fifo.is_some() || notification::programs(service) {
             let notice = notification::notice(service);

@@ -1,107 +1,79 @@
 //! What was read of virtual services, so that what has not changed need not be read again.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::site::CheckKind;
+use crate::site::{CheckKind, VirtualService};
 
 use super::notification;
-use super::service::{Located, Room, Shared};
+use super::service::{Room, Shared};
 
 /// The virtual services of a configuration, each under the text that says it. What more than that text decides is not
 /// among them, as a program that has to be there.
 #[derive(Clone, Default)]
-pub(crate) struct Memory(Arc<BTreeMap<Piece, Arc<Known>>>);
-
-/// A piece of a text that is kept as a whole anyway.
-#[derive(Debug, Clone)]
-pub(super) struct Piece {
-    of: Arc<String>,
-    place: Range<usize>,
-}
-
-impl Piece {
-    pub(super) fn new(of: &Arc<String>, place: Range<usize>) -> Self {
-        let of = Arc::clone(of);
-        Self { of, place }
-    }
-
-    fn text(&self) -> &str {
-        self.of.get(self.place.clone()).unwrap_or_default()
-    }
-}
-
-impl Borrow<str> for Piece {
-    fn borrow(&self) -> &str {
-        self.text()
-    }
-}
-
-impl Ord for Piece {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text().cmp(other.text())
-    }
-}
-
-impl PartialOrd for Piece {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Eq for Piece {}
-
-impl PartialEq for Piece {
-    fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
-    }
+pub(crate) struct Memory {
+    /// It is kept as a whole anyway.
+    text: Arc<String>,
+    /// In order of their texts, which are in these places.
+    all: Arc<Vec<(Range<usize>, Known)>>,
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Memory").field(&self.0.len()).finish()
-    }
-}
-
-impl FromIterator<(Piece, Arc<Known>)> for Memory {
-    fn from_iter<T: IntoIterator<Item = (Piece, Arc<Known>)>>(all: T) -> Self {
-        Self(Arc::new(all.into_iter().collect()))
+        f.debug_tuple("Memory").field(&self.all.len()).finish()
     }
 }
 
 impl Memory {
-    pub(super) fn get(&self, text: &str) -> Option<Arc<Known>> {
-        self.0.get(text).cloned()
+    /// `all` that is known of places in `text`.
+    pub(super) fn new(text: &Arc<String>, mut all: Vec<(Range<usize>, Known)>) -> Self {
+        all.sort_unstable_by(|(one, _), (other, _)| piece(text, one).cmp(piece(text, other)));
+        Self {
+            text: Arc::clone(text),
+            all: Arc::new(all),
+        }
+    }
+
+    pub(super) fn get(&self, text: &str) -> Option<&Known> {
+        let all = &self.all;
+        let found = all.binary_search_by(|(place, _)| piece(&self.text, place).cmp(text));
+        let (_, known) = all.get(found.ok()?)?;
+        Some(known)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 }
 
+fn piece<'t>(text: &'t str, place: &Range<usize>) -> &'t str {
+    text.get(place.clone()).unwrap_or_default()
+}
+
 /// What a piece of text says, without a mistake.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
-    pub(super) services: Vec<Arc<Located>>,
+    pub(super) service: Arc<VirtualService>,
+    /// It has servers of another family.
+    pub(super) mixed: bool,
     /// Its checks, each once.
-    kinds: Vec<Arc<CheckKind>>,
+    kinds: Box<[Arc<CheckKind>]>,
     room: Room,
 }
 
 impl Known {
-    /// `services` were read with `shared` just now; before that there was so much `room`.
+    /// `service` was read with `shared` just now; before that there was so much `room`.
     pub(super) fn new(
-        services: Vec<Arc<Located>>,
+        service: VirtualService,
+        mixed: bool,
         room: Room,
         shared: &mut Shared,
     ) -> Option<Self> {
         Some(Self {
-            services,
+            service: Arc::new(service),
+            mixed,
             kinds: shared.kinds.take_asked(),
             room: room.checked_sub(shared.left)?,
         })
@@ -115,8 +87,7 @@ impl Known {
                 false
             }
         });
-        let mut services = self.services.iter().filter_map(|one| one.service.as_ref());
-        !programs && !services.any(|service| notification::programs(service))
+        !programs && !notification::programs(&self.service)
     }
 
     /// Has it count as if it had been read with `shared`. `None`: it cannot be any more.

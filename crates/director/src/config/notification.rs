@@ -93,8 +93,8 @@ pub(super) fn events(
 
 /// Whether programs are told of `service` or its servers.
 pub(super) fn programs(service: &VirtualService) -> bool {
-    let mut all = std::iter::once(&service.notify).chain(service.servers.iter().map(|s| &s.notify));
-    all.any(|notify| *notify != Notify::default())
+    let mut servers = service.servers.iter();
+    service.notify != Notify::default() || servers.any(|server| server.notify.is_some())
 }
 
 /// What is told of `service`.
@@ -108,13 +108,11 @@ pub(super) fn notice(service: &VirtualService) -> ServiceNotice {
         notice.keys.push(key);
         notice.protocol = protocol;
     }
-    let told = service
-        .servers
-        .iter()
-        .filter(|one| one.notify != Notify::default());
-    notice.servers = told
-        .map(|server| (server.name.to_string(), server.notify.clone()))
-        .collect();
+    let told = service.servers.iter().filter_map(|server| {
+        let notify = server.notify.as_deref()?.clone();
+        Some((server.name.to_string(), notify))
+    });
+    notice.servers = told.collect();
     notice
 }
 

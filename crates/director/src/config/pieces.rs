@@ -11,11 +11,15 @@
 
 use std::sync::Arc;
 
+use locum_ipvs::Service;
 use toml::de::DeTable;
 
+use crate::site::VirtualService;
+
 use super::document::{self, Named, ReadFile};
-use super::memory::{self, Known, Memory};
+use super::memory::{Known, Memory};
 use super::section::{Report, Section};
+use super::service::Services;
 use super::{Config, service};
 
 const KEY: &str = "virtual_service";
@@ -39,33 +43,36 @@ impl<'t> Piece<'t> {
 /// The configuration `text`, unless there is a mistake in it or it is written in another way. What is wrong, and where,
 /// shows when it is read as a whole: places in pieces would mean nothing.
 pub(super) fn read(named: Named<'_>, file: ReadFile<'_>, before: &Memory) -> Option<Config> {
-    let mut services = Vec::new();
+    let pieces = pieces(named.text);
     let mut shared = service::Shared::default();
-    let mut memory = Vec::new();
-    let mut rest = Rest::default();
+    let mut services = Vec::with_capacity(pieces.len());
+    let mut memory = Vec::with_capacity(pieces.len());
+    let mut mixed = false;
     let mut end = 0;
-    for piece in pieces(named.text) {
+    for piece in &pieces {
         let begin = end;
         end += piece.text().len();
-        match piece {
-            Piece::Rest(text) => rest.add(text),
-            Piece::Service(text) => {
-                rest.skip(text);
-                let known = match before.get(text) {
-                    Some(known) => {
-                        known.again(&mut shared)?;
-                        known
-                    }
-                    None => Arc::new(known(text, &mut shared)?),
-                };
-                services.extend(known.services.iter().cloned());
-                if known.is_lasting() {
-                    memory.push((memory::Piece::new(named.text, begin..end), known));
+        if let Piece::Service(text) = piece {
+            let known = match before.get(text) {
+                Some(known) => {
+                    known.again(&mut shared)?;
+                    known.clone()
                 }
+                None => known(text, &mut shared)?,
+            };
+            services.push(Arc::clone(&known.service));
+            mixed |= known.mixed;
+            if known.is_lasting() {
+                memory.push((begin..end, known));
             }
         }
     }
-    let (text, of_lines) = (rest.text(Blank::Places)?, rest.text(Blank::Lines)?);
+    fit_together(&services).then_some(())?;
+    let services = Services {
+        located: Vec::new(),
+        valid: services,
+    };
+    let (text, of_lines) = (rest(&pieces, Blank::Places)?, rest(&pieces, Blank::Lines)?);
     let document = DeTable::parse(&text).ok()?.into_inner();
     if document.contains_key(KEY) {
         return None;
@@ -73,12 +80,15 @@ pub(super) fn read(named: Named<'_>, file: ReadFile<'_>, before: &Memory) -> Opt
     let report = Report::default();
     let config = document::interpret(named, &document, |_, _| services, file, report);
     let mut config = config.ok()?;
-    config.memory = memory.into_iter().collect();
+    if mixed && config.site.ipvs.sync.is_some() {
+        return None;
+    }
+    config.memory = Memory::new(named.text, memory);
     config.rest = Some(Arc::new(of_lines));
     Some(config)
 }
 
-/// What a piece says that begins with a virtual service; `None` if there is a mistake or something else in it.
+/// What a piece says that is one virtual service; `None` if there is a mistake or something else in it.
 fn known(piece: &str, shared: &mut service::Shared) -> Option<Known> {
     let document = DeTable::parse(piece).ok()?.into_inner();
     if document.len() > 1 {
@@ -86,22 +96,26 @@ fn known(piece: &str, shared: &mut service::Shared) -> Option<Known> {
     }
     let (room, mut report) = (shared.left, Report::default());
     let mut top = Section::new("the configuration", &document, 0..0);
-    let sections = document::sections(&mut top, KEY, HEADER, &mut report);
-    // Not collected: that keeps the room of the sections, which are larger.
-    let mut services = Vec::with_capacity(sections.len());
-    for one in sections {
-        services.push(Arc::new(service::read(one, shared, &mut report)));
-    }
+    let mut sections = document::sections(&mut top, KEY, HEADER, &mut report).into_iter();
+    let (Some(section), None) = (sections.next(), sections.next()) else {
+        return None;
+    };
+    let (located, service) = service::read(section, shared, &mut report);
     report.0.is_empty().then_some(())?;
-    Known::new(services, room, shared)
+    Known::new(service?, located.mixed.is_some(), room, shared)
 }
 
-/// The text without the services.
-#[derive(Debug, Default)]
-struct Rest<'t> {
-    /// Each with the services that were before it.
-    pieces: Vec<(Vec<&'t str>, &'t str)>,
-    skipped: Vec<&'t str>,
+/// Whether no two of them are called the same, or have an address or a mark in common.
+fn fit_together(services: &[Arc<VirtualService>]) -> bool {
+    let names = services.iter().map(|service| service.name.as_str());
+    let kernel = services.iter().flat_map(|service| &service.kernel);
+    are_distinct(names) && are_distinct(kernel.map(Service::key))
+}
+
+fn are_distinct<K: Ord>(all: impl Iterator<Item = K>) -> bool {
+    let mut all: Vec<K> = all.collect();
+    all.sort_unstable();
+    all.is_sorted_by(|one, next| one < next)
 }
 
 /// What is there in place of services, so that the rest is where it was.
@@ -113,38 +127,30 @@ enum Blank {
     Places,
 }
 
-impl<'t> Rest<'t> {
-    fn add(&mut self, text: &'t str) {
-        self.pieces.push((std::mem::take(&mut self.skipped), text));
-    }
-
-    fn skip(&mut self, service: &'t str) {
-        self.skipped.push(service);
-    }
-
-    /// `None`: it was cut in a wrong place.
-    fn text(&self, blank: Blank) -> Option<String> {
-        let mut text = String::new();
-        let is_whole = self.pieces.len() == 1;
-        for (skipped, piece) in &self.pieces {
-            if !is_whole {
-                DeTable::parse(piece).ok()?;
+/// The text without the services, up to the last piece that is none; `None`: it was cut in a wrong place.
+fn rest(pieces: &[Piece<'_>], blank: Blank) -> Option<String> {
+    let is_rest = |piece: &Piece<'_>| matches!(piece, Piece::Rest(_));
+    let count = pieces.iter().filter(|piece| is_rest(piece)).count();
+    let end = pieces.iter().rposition(is_rest).map_or(0, |last| last + 1);
+    let mut text = String::new();
+    for piece in pieces.iter().take(end) {
+        match (piece, blank) {
+            (Piece::Rest(piece), _) => {
+                if count > 1 {
+                    DeTable::parse(piece).ok()?;
+                }
+                text.push_str(piece);
             }
-            let blank = |byte| match (byte, blank) {
-                (b'\n', _) => Some('\n'),
-                (_, Blank::Places) => Some(' '),
-                (_, Blank::Lines) => None,
-            };
-            text.extend(
-                skipped
-                    .iter()
-                    .flat_map(|text| text.bytes())
-                    .filter_map(blank),
-            );
-            text.push_str(piece);
+            (Piece::Service(piece), Blank::Lines) => {
+                text.extend(piece.chars().filter(|c| *c == '\n'));
+            }
+            (Piece::Service(piece), Blank::Places) => {
+                let blank = |byte| if byte == b'\n' { '\n' } else { ' ' };
+                text.extend(piece.bytes().map(blank));
+            }
         }
-        Some(text)
     }
+    Some(text)
 }
 
 /// All of the text, cut.
@@ -280,6 +286,22 @@ mod tests {
         let lines = |text: &str| text.lines().position(|line| line.starts_with("[[track"));
         assert_eq!(lines(&rest), lines(&text));
         assert!(!rest.contains(HEADER));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_told_with_places() {
+        let twice = |name: &str, port: u16| service(1, "") + &service(port, "").replace("s2", name);
+        is_read(&twice("s2", 2));
+        let mixed = service(1, "forward = \"tunnel\"\n").replace("10.0.0.1", "fd00::1");
+        is_read(&mixed);
+        let router = "[[virtual_router]]\nname = \"r\"\ninterface = \"eth0\"\nvrid = 1\naddresses = [\"192.0.2.7/24\"]\n";
+        let sync = format!("[ipvs]\nsync = {{ id = 1, interface = \"eth0\" }}\n{router}");
+        is_read(&(service(1, "") + &sync));
+        for text in [twice("s1", 2), twice("s2", 1), mixed + &sync] {
+            assert!(read(named(&text), &no_file, &Memory::default()).is_none());
+            let mistakes = document::read(named(&text), &no_file, &Memory::default());
+            assert!(!mistakes.unwrap_err().is_empty());
+        }
     }
 
     #[test]

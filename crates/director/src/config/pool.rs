@@ -222,9 +222,9 @@ impl<'s> Pool<'s> {
         own: Option<&[Template]>,
         address: SocketAddr,
         place: &Range<usize>,
-    ) -> Vec<Check> {
+    ) -> Box<[Check]> {
         if let Port::Unknown = self.port {
-            return Vec::new();
+            return Box::default();
         }
         let templates = own.unwrap_or(self.templates);
         let hashes = self.scheduling.and_then(Scheduling::hashes);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use locum_ipvs::{Forward, Thresholds, Weight};
 use toml::de::DeValue;
 
-use crate::site::{Admin, RealServer};
+use crate::site::{Admin, Notify, RealServer};
 
 use super::check_kinds::Kinds;
 use super::check_target::Template;
@@ -103,13 +103,13 @@ pub(super) fn read(
     pool: &mut Pool<'_>,
     shared: &mut Shared,
     report: &mut Report,
-) -> Vec<RealServer> {
+) -> Box<[RealServer]> {
     // Not collected: that takes room for more than there are.
     let mut servers = Vec::with_capacity(hosts.len());
     for host in hosts {
         servers.extend(server(host, pool, shared, report));
     }
-    servers
+    servers.into_boxed_slice()
 }
 
 fn server(
@@ -157,13 +157,14 @@ fn server(
     )?;
     Some(RealServer {
         name: shared.name(named),
-        address,
+        ip: address.ip(),
+        port: address.port(),
         forward,
         weight: weight?,
         thresholds,
         admin,
         checks,
-        notify,
+        notify: (notify != Notify::default()).then(|| Box::new(notify)),
     })
 }
 

@@ -32,8 +32,29 @@ pub(super) struct Located {
     pub(super) keys: Vec<(ServiceKey, Range<usize>)>,
     /// Its first server of another family.
     pub(super) mixed: Option<Range<usize>>,
-    /// The whole, if nothing is missing.
-    pub(super) service: Option<Arc<VirtualService>>,
+}
+
+/// The virtual services of a file.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    /// All of them; none at all if it is known that they fit together.
+    pub(super) located: Vec<Located>,
+    /// Those without a mistake.
+    pub(super) valid: Vec<Arc<VirtualService>>,
+}
+
+impl Services {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.located.is_empty() && self.valid.is_empty()
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        if self.located.is_empty() {
+            return self.valid.iter().map(|one| one.name.as_str()).collect();
+        }
+        let names = self.located.iter().filter_map(|one| one.name.as_ref());
+        names.map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// What the services of a file share.
@@ -86,7 +107,12 @@ impl Default for Shared {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut Report) -> Located {
+/// With the whole service, if nothing is missing.
+pub(super) fn read(
+    mut section: Section<'_>,
+    shared: &mut Shared,
+    report: &mut Report,
+) -> (Located, Option<VirtualService>) {
     let mistakes = report.0.len();
     let name = section
         .require("name", "\"web\"", report)
@@ -123,7 +149,7 @@ pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut R
     let initial = initial(&mut section, report);
     let on_failure = on_failure(&mut section, report);
     // What a server weighs that could not be read is not known.
-    let all = (servers.len() == count).then_some(servers.as_slice());
+    let all = (servers.len() == count).then_some(&*servers);
     let quorum = quorum(&mut section, all, report);
     let drain_timeout = section
         .take("drain_timeout")
@@ -146,14 +172,8 @@ pub(super) fn read(mut section: Section<'_>, shared: &mut Shared, report: &mut R
             quorum,
             drain_timeout,
             notify,
-        })
-        .map(Arc::new);
-    Located {
-        name,
-        keys,
-        mixed,
-        service,
-    }
+        });
+    (Located { name, keys, mixed }, service)
 }
 
 fn nobody(section: &Section<'_>) -> Diagnostic {
@@ -166,9 +186,9 @@ fn kernel(
     scheduling: Option<&Scheduling>,
     keys: &[(ServiceKey, Range<usize>)],
     report: &mut Report,
-) -> Vec<Service> {
+) -> Box<[Service]> {
     let Some(scheduling) = scheduling else {
-        return Vec::new();
+        return Box::default();
     };
     let mut mistakes = Mistakes::default();
     let mut services = Vec::with_capacity(keys.len());
@@ -176,7 +196,7 @@ fn kernel(
         services.extend(scheduling.service(*key, place, &mut mistakes));
     }
     mistakes.note(report);
-    services
+    services.into_boxed_slice()
 }
 
 fn destinations(

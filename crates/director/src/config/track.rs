@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::track::{Subject, Tracked};
 
 use super::crosscheck::{Unique, names};
 use super::diagnostic::Diagnostic;
 use super::section::{Entry, Report, Section};
+use super::service::Services;
 use super::tracker::Located as Tracker;
-use super::{service, suggest, sync_group, virtual_router};
+use super::{suggest, sync_group, virtual_router};
 
 const EXAMPLE: &str = "track = [{ interface = \"eth1\", weight = -20 }]";
 
@@ -125,7 +125,7 @@ pub(super) fn check(
     trackers: &[Tracker],
     routers: &[virtual_router::Located],
     groups: &[sync_group::Located],
-    services: Option<&[Arc<service::Located>]>,
+    services: Option<&Services>,
     report: &mut Report,
     warnings: &mut Report,
 ) {
@@ -142,20 +142,21 @@ pub(super) fn check(
     for (kind, all) in &named {
         names(&format!("sections [[track_{kind}]]"), all.iter(), report);
     }
-    if let Some(services) = services {
-        let names = services.iter().filter_map(|service| service.name.as_ref());
-        let names = names.map(|(name, _)| name.as_str());
-        known.insert("service", names.collect());
+    let of_routers = routers.iter().flat_map(|router| &router.track);
+    let of_groups = groups.iter().flat_map(|group| &group.track);
+    let uses = of_routers.chain(of_groups);
+    let is_service = |one: &Use| matches!(one.subject, Subject::Service(_));
+    if let Some(services) = services
+        && uses.clone().any(is_service)
+    {
+        known.insert("service", services.names());
     }
-
     let sets: BTreeMap<&str, BTreeSet<&str>> = known
         .iter()
         .map(|(kind, names)| (*kind, names.iter().copied().collect()))
         .collect();
-    let of_routers = routers.iter().flat_map(|router| &router.track);
-    let of_groups = groups.iter().flat_map(|group| &group.track);
     let mut used = BTreeSet::new();
-    for one in of_routers.chain(of_groups) {
+    for one in uses {
         used.insert(&one.subject);
         let kind = one.subject.kind();
         let exists = sets

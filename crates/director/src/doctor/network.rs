@@ -38,7 +38,7 @@ fn translated(site: &Site) -> impl Iterator<Item = &RealServer> {
 fn forwarding(site: &Site, machine: &Machine) -> Vec<Finding> {
     let sorry = site.services.iter().filter_map(|service| service.sorry);
     let sorry = sorry.filter(|sorry| sorry.forward == Forward::Masquerade);
-    let addresses = translated(site).map(|server| server.address);
+    let addresses = translated(site).map(RealServer::address);
     let families: BTreeSet<IpFamily> = addresses
         .chain(sorry.map(|sorry| sorry.address))
         .map(|address| IpFamily::from(address.ip()))
@@ -81,7 +81,7 @@ fn redirects(interface: &str, config: &Config, machine: &Machine) -> Option<Find
         .map(|held| held.net.trunc())
         .collect();
     let beside = translated(&config.site).find(|server| {
-        let address = server.address.ip();
+        let address = server.ip;
         address.is_ipv4() && networks.iter().any(|net| net.contains(&address))
     })?;
     let keys = ["all", interface].map(|place| Key::ipv4(place, "send_redirects"));
@@ -153,7 +153,7 @@ fn not_local(site: &Site, machine: &Machine) -> Vec<Finding> {
         .map(|held| held.net)
         .collect();
     let far = |server: &&RealServer| {
-        let address = server.address.ip();
+        let address = server.ip;
         server.forward == Forward::Direct && !networks.iter().any(|net| net.contains(&address))
     };
     let all = site.services.iter().flat_map(|service| &service.servers);

@@ -77,8 +77,7 @@ impl Known {
         }
         let address: Option<SocketAddr> = server.parse().ok();
         let host: Option<IpAddr> = server.parse().ok();
-        let is_there =
-            |one: &&RealServer| Some(one.address) == address || Some(one.address.ip()) == host;
+        let is_there = |one: &&RealServer| Some(one.address()) == address || Some(one.ip) == host;
         let mut there = servers.iter().filter(is_there);
         match (there.next(), there.next()) {
             (Some(only), None) => Ok(only),

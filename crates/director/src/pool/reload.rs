@@ -121,7 +121,7 @@ impl Pools {
         let before = std::mem::take(&mut pool.servers);
         let mut before: BTreeMap<_, _> = before.into_iter().map(|s| (s.address(), s)).collect();
         for one in &config.servers {
-            let server = if let Some(mut server) = before.remove(&one.address) {
+            let server = if let Some(mut server) = before.remove(&one.address()) {
                 let was = Before::of(&server, pool.on_failure);
                 server.renew(one, || next(&mut self.next_slot));
                 server.wish = self.wishes.of(&config.name, &one.name);

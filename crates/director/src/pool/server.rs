@@ -124,7 +124,7 @@ impl Server {
         let mut server = Self {
             name: Arc::clone(&config.name),
             destination: destination(config),
-            port: config.address.port(),
+            port: config.port,
             configured: config.weight,
             admin: config.admin,
             wish: None,
@@ -249,7 +249,7 @@ impl Server {
 
 /// The entry of a server, with its configured weight.
 pub(super) fn destination(config: &RealServer) -> Destination {
-    let plain = Destination::new(config.address, config.forward).weight(config.weight);
+    let plain = Destination::new(config.address(), config.forward).weight(config.weight);
     config
         .thresholds
         .map_or(plain, |limits| plain.thresholds(limits))

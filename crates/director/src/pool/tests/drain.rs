@@ -182,7 +182,7 @@ fn a_service_that_comes_back_meanwhile_is_not_taken_out() {
 fn an_address_that_a_service_gives_up_finishes_first() {
     let mut scene = busy();
     let mut moved = draining_site([server(1), server(2)]);
-    Arc::make_mut(&mut moved.services[0]).kernel = vec![Service::new(key(2), Scheduler::WLC)];
+    Arc::make_mut(&mut moved.services[0]).kernel = [Service::new(key(2), Scheduler::WLC)].into();
     scene.replace(&moved);
     assert_eq!(scene.tables(), ["1=0 2=0", "1=1 2=1"]);
     scene.sync();
@@ -200,7 +200,7 @@ fn udp_has_drained_when_nothing_is_left_at_all() {
     };
     let with = |one: RealServer| {
         let mut site = draining_site([one, server(2)]);
-        Arc::make_mut(&mut site.services[0]).kernel = vec![Service::new(udp, Scheduler::WLC)];
+        Arc::make_mut(&mut site.services[0]).kernel = [Service::new(udp, Scheduler::WLC)].into();
         site
     };
     let mut scene = Scene::new(&with(server(1)));

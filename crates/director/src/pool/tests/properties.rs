@@ -43,7 +43,7 @@ fn any_wish() -> impl Strategy<Value = ServerOverride> {
 fn any_server() -> impl Strategy<Value = RealServer> {
     (1_u8..30, 0_u16..4, 0_usize..3, prop::bool::weighted(0.1)).prop_map(
         |(last, weight, checks, drains)| RealServer {
-            checks: vec![check(address(last)); checks],
+            checks: vec![check(address(last)); checks].into(),
             admin: if drains {
                 crate::site::Admin::Drain
             } else {
@@ -69,7 +69,7 @@ fn any_service(vip: u8) -> impl Strategy<Value = VirtualService> {
     (servers, settings).prop_map(move |(servers, settings)| {
         let (initial, on_failure, weight, hysteresis, with_sorry, drain) = settings;
         let mut known = BTreeSet::new();
-        let unique = servers.into_iter().filter(|s| known.insert(s.address));
+        let unique = servers.into_iter().filter(|s| known.insert(s.address()));
         VirtualService {
             initial,
             on_failure,

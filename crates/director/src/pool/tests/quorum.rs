@@ -132,7 +132,7 @@ fn a_check_that_never_reports_ends_the_first_round_at_its_bound() {
 #[test]
 fn a_service_without_checks_or_servers_is_told_at_once() {
     let mut unchecked = server(1);
-    unchecked.checks.clear();
+    unchecked.checks = Box::default();
     let mut scene = Scene::new(&site([
         service("full", 1, [unchecked]),
         service("none", 2, []),

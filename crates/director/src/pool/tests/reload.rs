@@ -5,7 +5,7 @@ use locum_ipvs::Forward;
 
 use super::super::{ServerState, Slot};
 use super::support::*;
-use crate::site::{OnFailure, VirtualService};
+use crate::site::{OnFailure, RealServer, VirtualService};
 
 fn slots(scene: &Scene) -> Vec<Slot> {
     scene.pools.checks().map(|(slot, _, _)| slot).collect()
@@ -86,10 +86,9 @@ fn a_new_check_of_a_server_in_service_passes_until_it_fails() {
     scene.up([1]);
     scene.down([2]);
     scene.events();
-    let more = |last| {
-        let mut one = server(last);
-        one.checks.push(check(address(99)));
-        one
+    let more = |last| RealServer {
+        checks: [check(address(last)), check(address(99))].into(),
+        ..server(last)
     };
     scene.replace(&site([web([more(1), more(2)])]));
     let beliefs: Vec<_> = scene.pools.checks().map(|(_, _, health)| health).collect();
@@ -104,8 +103,10 @@ fn a_new_check_of_a_server_in_service_passes_until_it_fails() {
 
 #[test]
 fn without_the_check_that_failed_a_server_is_up() {
-    let mut both = server(1);
-    both.checks.push(check(address(99)));
+    let both = RealServer {
+        checks: [check(address(1)), check(address(99))].into(),
+        ..server(1)
+    };
     let mut scene = Scene::new(&site([web([both])]));
     let slots = scene.slots(1);
     scene.report(slots[0], Health::Up, None);
@@ -150,7 +151,7 @@ fn a_service_that_goes_is_ours_until_it_is_seen_gone() {
 fn another_port_of_a_directly_routed_server_takes_nothing_out() {
     let on = |port| {
         let mut one = server(1);
-        one.address.set_port(port);
+        one.port = port;
         one.forward = Forward::Direct;
         site([VirtualService {
             drain_timeout: 60 * SECOND,

@@ -27,7 +27,7 @@ fn a_server_is_up_when_all_its_checks_are() {
     ];
     for (results, state, entries) in table {
         let mut one = server(1);
-        one.checks = vec![check(address(1)); results.len()];
+        one.checks = vec![check(address(1)); results.len()].into();
         let mut scene = Scene::new(&site([web([one])]));
         let slots = scene.slots(1);
         assert_eq!(slots.len(), results.len(), "each check has a slot");
@@ -42,7 +42,7 @@ fn a_server_is_up_when_all_its_checks_are() {
 #[test]
 fn the_reason_is_the_first_check_that_fails() {
     let mut one = server(1);
-    one.checks = vec![check(address(1)), check(address(2)), check(address(3))];
+    one.checks = [check(address(1)), check(address(2)), check(address(3))].into();
     let mut scene = Scene::new(&site([web([one])]));
     let slots = scene.slots(1);
     scene.report(slots[2], Down, None);
@@ -67,7 +67,7 @@ fn the_least_weight_that_a_check_asks_for_counts() {
     ];
     for (weights, entries) in table {
         let mut one = weighing(1, 5);
-        one.checks = vec![check(address(1)); 2];
+        one.checks = vec![check(address(1)); 2].into();
         let mut scene = Scene::new(&site([web([one])]));
         for (slot, weight) in scene.slots(1).into_iter().zip(weights) {
             scene.report(slot, Up, weight);
@@ -161,11 +161,11 @@ fn every_service_of_the_kernel_has_the_servers_that_it_can_have() {
         mark(IpFamily::V6),
     ];
     let mut far = server(6);
-    far.address = SocketAddr::new(six(6).into(), 80);
+    far.ip = six(6).into();
     let mut tunnelled = server(7);
     tunnelled.forward = Forward::Tunnel(Tunnel::Ipip);
     for one in [&mut far, &mut tunnelled] {
-        one.checks.clear();
+        one.checks = Box::default();
     }
     let mut service = web([far, tunnelled]);
     service.kernel = keys
@@ -189,10 +189,10 @@ fn only_a_masqueraded_server_has_a_port_of_its_own() {
     ];
     for (forward, port) in table {
         let mut one = server(1);
-        one.address.set_port(8080);
+        one.port = 8080;
         one.forward = forward;
         one.thresholds = Some(Thresholds::new(100, 80).unwrap());
-        one.checks.clear();
+        one.checks = Box::default();
         let scene = Scene::new(&site([web([one])]));
         let ops = plan(scene.pools.desired(), &Snapshot::default());
         let Some(Op::AddDestination(key, destination)) = ops.last() else {
@@ -208,13 +208,13 @@ fn only_a_masqueraded_server_has_a_port_of_its_own() {
 #[test]
 fn two_servers_in_one_place_do_not_lose_the_service() {
     let mut twin = server(1);
-    twin.address.set_port(81);
+    twin.port = 81;
     twin.forward = Forward::Direct;
     let mut one = server(1);
     one.forward = Forward::Direct;
     let mut service = web([one, twin, server(2)]);
     for server in &mut service.servers {
-        server.checks.clear();
+        server.checks = Box::default();
     }
     assert_eq!(Scene::new(&site([service])).table(), "1=1 2=1");
 }
@@ -227,7 +227,9 @@ fn the_report_has_states_and_counts() {
         address: IpAddr::from([192, 0, 2, 1]),
         port: 80,
     };
-    udp.kernel.push(Service::new(second, Scheduler::WLC));
+    udp.kernel = [key(1), second]
+        .map(|key| Service::new(key, Scheduler::WLC))
+        .into();
     let mut scene = Scene::new(&site([udp]));
     scene.up([1]);
     scene.sync();

@@ -39,13 +39,14 @@ pub(super) fn check(target: SocketAddr) -> Check {
 pub(super) fn server(last: u8) -> RealServer {
     RealServer {
         name: format!("s{last}").into(),
-        address: address(last),
+        ip: address(last).ip(),
+        port: address(last).port(),
         forward: Forward::Masquerade,
         weight: Weight::ONE,
         thresholds: None,
         admin: Admin::Ready,
-        checks: vec![check(address(last))],
-        notify: Notify::default(),
+        checks: [check(address(last))].into(),
+        notify: None,
     }
 }
 
@@ -76,7 +77,7 @@ pub(super) fn service(
 ) -> VirtualService {
     VirtualService {
         name: name.to_owned(),
-        kernel: vec![Service::new(key(vip), Scheduler::WLC)],
+        kernel: [Service::new(key(vip), Scheduler::WLC)].into(),
         servers: servers.into_iter().collect(),
         sorry: None,
         initial: Initial::Checking,
