@@ -37,7 +37,7 @@ mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use locum_health::{CheckError, Health};
 use locum_ipvs::{DestinationKey, Removal, ServiceKey, Snapshot, Table, Weight};
@@ -51,7 +51,7 @@ use self::server::{Duty, Found, Server, Standing};
 use self::service::Pool;
 pub(crate) use self::service::QuorumState;
 use self::wishes::Wishes;
-use crate::site::{Check, OnFailure, Site};
+use crate::site::{Check, OnFailure, RealServer, Site, VirtualService};
 
 /// The pools of a site.
 ///
@@ -59,15 +59,14 @@ use crate::site::{Check, OnFailure, Site};
 /// happened and [`desired`](Self::desired) the table that should be.
 #[derive(Debug)]
 pub(crate) struct Pools {
+    /// What they are made of: the first pool of the first service, and so on. Nothing of it is in them again.
+    site: Arc<Site>,
     pools: Vec<Pool>,
     places: BTreeMap<Slot, Place>,
     wishes: Wishes,
     next_slot: u64,
     burst: Burst,
-    start_bound: Duration,
-    /// The services of the kernel that the configuration has.
-    keys: BTreeSet<ServiceKey>,
-    /// Those that it no longer has and whose servers drain.
+    /// Services of the kernel that the configuration no longer has and whose servers drain.
     departing: BTreeMap<ServiceKey, Departing>,
     /// Those that it no longer has and that may still be in the kernel.
     former: BTreeSet<ServiceKey>,
@@ -76,6 +75,8 @@ pub(crate) struct Pools {
     /// No time runs out before it.
     next: Option<Instant>,
     events: VecDeque<Event>,
+    /// So many pools have told what they were at the start. Each does when somebody asks: that takes no memory.
+    told: usize,
     /// What should be, if somebody asked since the last change.
     table: OnceLock<Arc<Table>>,
 }
@@ -99,21 +100,21 @@ impl Pools {
     /// The pools at the start. `inherited` is the kernel's table as an earlier run may have left it.
     pub(crate) fn new(now: Instant, site: &Arc<Site>, inherited: &Snapshot) -> Self {
         let mut pools = Self {
+            site: Arc::clone(site),
             pools: Vec::with_capacity(site.services.len()),
             places: BTreeMap::new(),
             wishes: Wishes::default(),
             next_slot: 0,
             burst: Burst::default(),
-            start_bound: site.ipvs.start_bound,
-            keys: BTreeSet::new(),
             departing: BTreeMap::new(),
             former: BTreeSet::new(),
             leftovers: BTreeMap::new(),
             next: None,
             events: VecDeque::new(),
+            told: 0,
             table: OnceLock::new(),
         };
-        pools.start(now, site, inherited);
+        pools.start(now, inherited);
         pools
     }
 
@@ -126,9 +127,15 @@ impl Pools {
 
     /// Every check, with what is believed of its server until it has a result.
     pub(crate) fn checks(&self) -> impl Iterator<Item = (Slot, &Check, Health)> {
-        let servers = self.pools.iter().flat_map(|pool| &pool.servers);
-        let probes = servers.flat_map(|server| &server.probes);
-        probes.map(|probe| (probe.slot, &probe.check, probe.health))
+        let servers = self.each().flat_map(|(config, pool)| pool.servers(config));
+        let probes = servers.flat_map(|(config, server)| server.probes(config));
+        probes.map(|(check, probe)| (probe.slot, check, probe.health))
+    }
+
+    /// The pools with what they are made of.
+    fn each(&self) -> impl Iterator<Item = (&VirtualService, &Pool)> {
+        let services = self.site.services.iter().map(|service| &**service);
+        services.zip(&self.pools)
     }
 
     /// Takes what happened.
@@ -148,7 +155,14 @@ impl Pools {
 
     /// What happened, oldest first.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.pop_front().or_else(|| {
+            let services = self.site.services.iter().skip(self.told);
+            let mut pools = services.zip(self.pools.iter_mut().skip(self.told));
+            pools.find_map(|(config, pool)| {
+                self.told = self.told.saturating_add(1);
+                pool.tell(config)
+            })
+        })
     }
 
     /// When [`Input::Timeout`] is due. It may turn out that nothing was.
@@ -160,9 +174,9 @@ impl Pools {
     pub(crate) fn desired(&self) -> &Arc<Table> {
         self.table.get_or_init(|| {
             let mut table = Table::new();
-            for pool in &self.pools {
-                let destinations = pool.destinations();
-                for service in pool.kernel() {
+            for (config, pool) in self.each() {
+                let destinations = pool.destinations(config);
+                for service in &config.kernel {
                     let fitting = service::fitting(service.key(), &destinations);
                     // A validated site has each service once, and what does not fit was left out.
                     let inserted = table.insert(service.clone(), fitting.into_values());
@@ -187,7 +201,7 @@ impl Pools {
 
     /// Whether a service of the kernel is the configuration's, or was and has not been seen gone.
     pub(crate) fn is_ours(&self, key: &ServiceKey) -> bool {
-        self.keys.contains(key) || self.departing.contains_key(key) || self.former.contains(key)
+        self.desired().contains_key(key) || self.former.contains(key)
     }
 
     /// Entries of the kernel that an earlier run left, and that may still finish their connections.
@@ -216,13 +230,15 @@ impl Pools {
             return;
         };
         self.be_counted();
-        let Some(pool) = self.pools.get_mut(place.pool) else {
+        let pool = self.pools.get_mut(place.pool);
+        let (Some(service), Some(pool)) = (self.site.services.get(place.pool), pool) else {
             return;
         };
-        let Some(server) = pool.servers.get_mut(place.server) else {
+        let server = pool.servers.get_mut(place.server);
+        let (Some(config), Some(server)) = (service.servers.get(place.server), server) else {
             return;
         };
-        let before = Before::of(server, pool.on_failure);
+        let before = Before::of(config, server, service.on_failure);
         let Some(probe) = server.probes.get_mut(place.probe) else {
             return;
         };
@@ -236,16 +252,15 @@ impl Pools {
         if !std::mem::replace(&mut probe.reported, true) {
             pool.unreported = pool.unreported.saturating_sub(1);
         }
-        let verdict = settle(now, &mut self.burst, server, &before);
-        let service = &pool.name;
-        self.events.extend(before.event(service, server));
+        let verdict = settle(now, &mut self.burst, config, server, &before);
+        self.events.extend(before.event(service, config, server));
         pool.weight = pool.weight.saturating_sub(before.counted);
-        pool.weight = pool.weight.saturating_add(server.counted());
+        pool.weight = pool.weight.saturating_add(server.counted(config));
         self.table.take();
         if verdict == Verdict::Begin {
             self.begin_hold(now);
         } else {
-            self.events.extend(pool.decide(now));
+            self.events.extend(pool.decide(now, service));
         }
     }
 
@@ -256,15 +271,14 @@ impl Pools {
         };
         let in_window = |fell| now.saturating_duration_since(fell) <= settings.within;
         let mut servers = 0_usize;
-        for pool in &mut self.pools {
-            let fallen = pool
-                .servers
-                .iter_mut()
-                .filter(|server| server.duty == Duty::Ready && server.fell.is_some_and(in_window));
-            for server in fallen {
-                server.held = true;
-                pool.weight = pool.weight.saturating_add(server.counted());
-                servers = servers.saturating_add(1);
+        for (service, pool) in self.site.services.iter().zip(&mut self.pools) {
+            for (config, server) in service.servers.iter().zip(&mut pool.servers) {
+                let extra = server.extra();
+                if extra.duty == Duty::Ready && extra.fell.is_some_and(in_window) {
+                    server.change(|extra| extra.held = true);
+                    pool.weight = pool.weight.saturating_add(server.counted(config));
+                    servers = servers.saturating_add(1);
+                }
             }
         }
         self.events.push_back(Event::HoldBegan { servers, until });
@@ -275,13 +289,15 @@ impl Pools {
     fn end_hold(&mut self, now: Instant) {
         self.burst.end();
         let mut taken = 0_usize;
-        for pool in &mut self.pools {
-            for server in pool.servers.iter_mut().filter(|server| server.held) {
-                let counted = server.counted();
-                (server.held, server.fell) = (false, None);
-                pool.weight = pool.weight.saturating_sub(counted);
-                pool.weight = pool.weight.saturating_add(server.counted());
-                taken = taken.saturating_add(1);
+        for (service, pool) in self.site.services.iter().zip(&mut self.pools) {
+            for (config, server) in service.servers.iter().zip(&mut pool.servers) {
+                if server.extra().held {
+                    let counted = server.counted(config);
+                    server.recover();
+                    pool.weight = pool.weight.saturating_sub(counted);
+                    pool.weight = pool.weight.saturating_add(server.counted(config));
+                    taken = taken.saturating_add(1);
+                }
             }
         }
         self.events.push_back(Event::HoldEnded { taken });
@@ -289,8 +305,8 @@ impl Pools {
     }
 
     fn decide(&mut self, now: Instant) {
-        for pool in &mut self.pools {
-            self.events.extend(pool.decide(now));
+        for (config, pool) in self.site.services.iter().zip(&mut self.pools) {
+            self.events.extend(pool.decide(now, config));
         }
         self.table.take();
     }
@@ -300,8 +316,8 @@ impl Pools {
         self.leftovers
             .retain(|(key, destination), _| drain::is_busy(snapshot, key, destination));
         let told = self.events.len();
-        for pool in &mut self.pools {
-            pool.count(now, snapshot, &mut self.events);
+        for (config, pool) in self.site.services.iter().zip(&mut self.pools) {
+            pool.count(now, config, snapshot, &mut self.events);
         }
         for departing in self.departing.values_mut() {
             departing.count(snapshot, &mut self.events);
@@ -322,8 +338,8 @@ impl Pools {
             return;
         }
         self.leftovers.retain(|_, until| *until > now);
-        for pool in &mut self.pools {
-            pool.cut(now, &mut self.events);
+        for (config, pool) in self.site.services.iter().zip(&mut self.pools) {
+            pool.cut(now, config, &mut self.events);
         }
         for departing in self.departing.values_mut() {
             departing.cut(now, &mut self.events);
@@ -353,7 +369,13 @@ impl Pools {
 }
 
 /// Lets a server be what its checks say.
-fn settle(now: Instant, burst: &mut Burst, server: &mut Server, before: &Before) -> Verdict {
+fn settle(
+    now: Instant,
+    burst: &mut Burst,
+    config: &RealServer,
+    server: &mut Server,
+    before: &Before,
+) -> Verdict {
     let (was, is) = (before.standing, server.judge());
     server.standing = is;
     if was == is {
@@ -362,20 +384,22 @@ fn settle(now: Instant, burst: &mut Burst, server: &mut Server, before: &Before)
     server.since = now;
     server.lingers = is == Standing::Checking && before.found != Found::Absent;
     if is == Standing::Up {
-        (server.held, server.fell) = (false, None);
+        server.recover();
     }
-    if server.duty != Duty::Ready {
+    if server.extra().duty != Duty::Ready {
         return Verdict::Let;
     }
     match (was, is) {
         (Standing::Checking | Standing::Down, Standing::Up) => {
-            burst.rose(server.address());
+            burst.rose(config.address());
             Verdict::Let
         }
         (Standing::Up, Standing::Checking | Standing::Down) => {
-            let verdict = burst.fell(now, server.address());
-            server.fell = Some(now);
-            server.held = verdict == Verdict::Hold;
+            let verdict = burst.fell(now, config.address());
+            server.change(|extra| {
+                extra.fell = Some(now);
+                extra.held = verdict == Verdict::Hold;
+            });
             verdict
         }
         (Standing::Checking | Standing::Down, Standing::Checking | Standing::Down)
@@ -394,23 +418,28 @@ struct Before {
 }
 
 impl Before {
-    fn of(server: &Server, on_failure: OnFailure) -> Self {
+    fn of(config: &RealServer, server: &Server, on_failure: OnFailure) -> Self {
         Self {
-            found: match server.entry(on_failure) {
+            found: match server.entry(config, on_failure) {
                 None => Found::Absent,
                 Some(_) => Found::Serving,
             },
             standing: server.standing,
-            weight: server.weight(),
-            counted: server.counted(),
+            weight: server.weight(config),
+            counted: server.counted(config),
             unreported: server.unreported(),
         }
     }
 
     /// What has happened to it since.
-    fn event(&self, service: &Arc<str>, server: &Server) -> Option<Event> {
-        let (service, name) = (Arc::clone(service), Arc::clone(&server.name));
-        let address = server.address();
+    fn event(
+        &self,
+        service: &VirtualService,
+        config: &RealServer,
+        server: &Server,
+    ) -> Option<Event> {
+        let (service, name) = (service.name.as_str().into(), Arc::clone(&config.name));
+        let address = config.address();
         match (self.standing, server.standing) {
             (Standing::Checking | Standing::Down, Standing::Up) => Some(Event::ServerUp {
                 service,
@@ -422,17 +451,17 @@ impl Before {
                 service,
                 server: name,
                 address,
-                reason: server.reason(),
+                reason: server.reason(config),
                 first: self.standing == Standing::Checking,
-                held: server.held,
+                held: server.extra().held,
             }),
-            (Standing::Up, Standing::Up) if self.weight != server.weight() => {
+            (Standing::Up, Standing::Up) if self.weight != server.weight(config) => {
                 Some(Event::WeightChanged {
                     service,
                     server: name,
                     address,
                     from: self.weight,
-                    to: server.weight(),
+                    to: server.weight(config),
                 })
             }
             (Standing::Checking | Standing::Down | Standing::Up, Standing::Checking)

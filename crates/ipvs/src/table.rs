@@ -92,6 +92,12 @@ impl Table {
         Ok(())
     }
 
+    /// Is there such a service?
+    #[must_use]
+    pub fn contains_key(&self, key: &ServiceKey) -> bool {
+        self.services.contains_key(key)
+    }
+
     /// The services of the table, in order of their keys.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values().map(|desired| &desired.service)

@@ -10,8 +10,9 @@ use locum_ipvs::{
 };
 
 use super::interface::{DrainEnd, Event};
-use super::server::{Connections, Duty};
+use super::server::{Connections, Duty, destination};
 use super::service::Pool;
+use crate::site::VirtualService;
 
 /// A server that the configuration no longer has.
 #[derive(Debug)]
@@ -75,46 +76,48 @@ impl Pool {
     pub(super) fn count(
         &mut self,
         now: Instant,
+        config: &VirtualService,
         snapshot: &Snapshot,
         events: &mut impl Extend<Event>,
     ) {
-        let keys = self.kernel().iter().map(Service::key);
+        let keys = config.kernel.iter().map(Service::key);
         let services: Vec<_> = keys.filter_map(|key| snapshot.get(key)).collect();
-        for server in &mut self.servers {
-            let found = Use::of(&services, &server.destination);
-            server.connections = found.connections;
-            if matches!(server.duty, Duty::Draining { .. }) && !found.busy {
+        let name = config.name.as_str();
+        for (one, server) in config.servers.iter().zip(&mut self.servers) {
+            let found = Use::of(&services, &destination(one));
+            server.change(|extra| extra.connections = found.connections);
+            if matches!(server.extra().duty, Duty::Draining { .. }) && !found.busy {
                 server.be(now, Duty::Drained);
-                let event = drained(&self.name, &server.name, server.address(), DrainEnd::Empty);
+                let event = drained(name, &one.name, one.address(), DrainEnd::Empty);
                 events.extend([event]);
             }
         }
-        let name = &self.name;
         self.leaving
             .retain_mut(|one| one.is_busy(name, &services, events));
     }
 
     /// Ends what has had its time.
-    pub(super) fn cut(&mut self, now: Instant, events: &mut impl Extend<Event>) {
-        for server in &mut self.servers {
-            if matches!(server.duty, Duty::Draining { until } if until <= now) {
+    pub(super) fn cut(
+        &mut self,
+        now: Instant,
+        config: &VirtualService,
+        events: &mut impl Extend<Event>,
+    ) {
+        let name = config.name.as_str();
+        for (one, server) in config.servers.iter().zip(&mut self.servers) {
+            if matches!(server.extra().duty, Duty::Draining { until } if until <= now) {
                 server.be(now, Duty::Drained);
-                let event = drained(
-                    &self.name,
-                    &server.name,
-                    server.address(),
-                    DrainEnd::TimedOut,
-                );
+                let event = drained(name, &one.name, one.address(), DrainEnd::TimedOut);
                 events.extend([event]);
             }
         }
-        let name = &self.name;
         self.leaving.retain(|one| one.has_time(now, name, events));
     }
 
     /// The next end of a server's time.
     pub(super) fn next_cut(&self) -> Option<Instant> {
-        let servers = self.servers.iter().filter_map(|server| match server.duty {
+        let servers = self.servers.iter();
+        let servers = servers.filter_map(|server| match server.extra().duty {
             Duty::Draining { until } => Some(until),
             Duty::Drained | Duty::Maintenance | Duty::Ready => None,
         });
@@ -151,7 +154,7 @@ impl Departing {
 impl Leaving {
     fn is_busy(
         &mut self,
-        owner: &Arc<str>,
+        owner: &str,
         services: &[&ActualService],
         events: &mut impl Extend<Event>,
     ) -> bool {
@@ -163,7 +166,7 @@ impl Leaving {
         found.busy
     }
 
-    fn has_time(&self, now: Instant, owner: &Arc<str>, events: &mut impl Extend<Event>) -> bool {
+    fn has_time(&self, now: Instant, owner: &str, events: &mut impl Extend<Event>) -> bool {
         let in_time = now < self.until;
         if !in_time {
             events.extend([drained(owner, &self.name, self.address, DrainEnd::TimedOut)]);
@@ -183,9 +186,9 @@ pub(super) fn is_busy(snapshot: &Snapshot, key: &ServiceKey, destination: &Desti
     })
 }
 
-fn drained(service: &Arc<str>, server: &Arc<str>, address: SocketAddr, end: DrainEnd) -> Event {
+fn drained(service: &str, server: &Arc<str>, address: SocketAddr, end: DrainEnd) -> Event {
     Event::Drained {
-        service: Arc::clone(service),
+        service: service.into(),
         server: Arc::clone(server),
         address,
         end,

@@ -9,27 +9,26 @@ use locum_ipvs::{Destination, DestinationKey, Service, ServiceKey, Snapshot, Wei
 
 use super::drain::{Departing, Leaving};
 use super::server::{Duty, Found, Probe, Server, Standing, destination};
-use super::service::{Origin, Pool, deadline, fitting};
+use super::service::{Pool, deadline, fitting};
 use super::{Before, Checks, Place, Pools, settle};
-use crate::site::{MassFailure, RealServer, Site, VirtualService};
+use crate::site::{Check, MassFailure, RealServer, Site, VirtualService};
 
 impl Pools {
-    pub(super) fn start(&mut self, now: Instant, site: &Arc<Site>, inherited: &Snapshot) {
-        for (place, config) in site.services.iter().enumerate() {
-            let origin = Origin::new(site, place);
+    pub(super) fn start(&mut self, now: Instant, inherited: &Snapshot) {
+        let ipvs = &self.site.ipvs;
+        for config in &self.site.services {
             let found = |kernel: &[Service], entry: &Destination| find(kernel, entry, inherited);
             let slot = || next(&mut self.next_slot);
             let wish = |_: &str| None;
-            let settles = now + self.start_bound;
-            let pool = Pool::new(now, origin, config, settles, found, wish, slot);
+            let settles = now + ipvs.start_bound;
+            let mut pool = Pool::new(now, config, settles, found, wish, slot);
+            pool.settle(now, config);
             self.pools.push(pool);
         }
-        self.keys = keys(site);
+        // Counted when something happens: the table does not wait for that.
+        self.burst.begin(ipvs.mass_failure);
         self.find_leftovers(now, inherited);
         self.find_places();
-        // Counted when something happens: the table does not wait for that.
-        self.burst.begin(site.ipvs.mass_failure);
-        self.decide(now);
         self.reschedule();
     }
 
@@ -43,21 +42,18 @@ impl Pools {
     pub(super) fn reload(&mut self, now: Instant, site: &Arc<Site>) -> Checks {
         self.be_counted();
         let checks_before = (self.next_slot, self.places.len());
-        self.start_bound = site.ipvs.start_bound;
-        let old_keys = std::mem::replace(&mut self.keys, keys(site));
-        let back = self.depart(now);
-        self.former.extend(old_keys);
-        self.former.retain(|key| !self.keys.contains(key));
-        self.leftovers.retain(|(key, _), _| self.keys.contains(key));
+        let keys = keys(site);
+        let back = self.depart(now, &keys);
+        let old = std::mem::replace(&mut self.site, Arc::clone(site));
+        self.former.extend(kernel(&old).map(Service::key));
+        self.former.retain(|key| !keys.contains(key));
+        self.leftovers.retain(|(key, _), _| keys.contains(key));
 
-        let mut old = Predecessors::new(std::mem::take(&mut self.pools), site);
-        for (place, config) in site.services.iter().enumerate() {
-            let origin = Origin::new(site, place);
-            let pool = if let Some(mut pool) = old.take(config) {
-                let old = std::mem::replace(&mut pool.origin, origin);
-                let is_same = old.config().is_some_and(|old| Arc::ptr_eq(old, config));
-                if !is_same {
-                    self.renew(now, &mut pool, config);
+        let mut old = Predecessors::new(&old, std::mem::take(&mut self.pools), site);
+        for config in &site.services {
+            let pool = if let Some((old, mut pool)) = old.take(config) {
+                if !Arc::ptr_eq(old, config) {
+                    self.renew(now, &mut pool, old, config);
                 }
                 pool
             } else {
@@ -72,8 +68,8 @@ impl Pools {
                 };
                 let slot = || next(&mut self.next_slot);
                 let wish = |server: &str| self.wishes.of(&config.name, server);
-                let settles = now + self.start_bound;
-                Pool::new(now, origin, config, settles, found, wish, slot)
+                let settles = now + site.ipvs.start_bound;
+                Pool::new(now, config, settles, found, wish, slot)
             };
             self.pools.push(pool);
         }
@@ -87,74 +83,80 @@ impl Pools {
     }
 
     /// Lets the services of the kernel go that are not in the configuration any more. Gives those that are back.
-    fn depart(&mut self, now: Instant) -> BTreeMap<ServiceKey, Departing> {
-        for pool in &self.pools {
-            let Some(until) = deadline(now, pool.drain_timeout) else {
+    fn depart(
+        &mut self,
+        now: Instant,
+        keys: &BTreeSet<ServiceKey>,
+    ) -> BTreeMap<ServiceKey, Departing> {
+        for (config, pool) in self.site.services.iter().zip(&self.pools) {
+            let Some(until) = deadline(now, config.drain_timeout) else {
                 continue;
             };
-            let gone = |service: &&Service| !self.keys.contains(service.key());
-            for service in pool.kernel().iter().filter(gone) {
-                let servers = pool.departing(now, service.key(), until);
+            let gone = |service: &&Service| !keys.contains(service.key());
+            for service in config.kernel.iter().filter(gone) {
                 let departing = Departing {
-                    owner: Arc::clone(&pool.name),
+                    owner: config.name.as_str().into(),
                     service: service.clone(),
-                    servers,
+                    servers: pool.departing(now, config, service.key(), until),
                 };
                 self.departing.insert(*service.key(), departing);
             }
         }
         let departing = std::mem::take(&mut self.departing).into_iter();
-        let (back, gone) = departing.partition(|(key, _)| self.keys.contains(key));
+        let (back, gone) = departing.partition(|(key, _)| keys.contains(key));
         self.departing = gone;
         self.part();
         back
     }
 
-    fn renew(&mut self, now: Instant, pool: &mut Pool, config: &Arc<VirtualService>) {
+    fn renew(
+        &mut self,
+        now: Instant,
+        pool: &mut Pool,
+        old: &VirtualService,
+        config: &VirtualService,
+    ) {
         let until = deadline(now, config.drain_timeout);
-        pool.name = config.name.as_str().into();
-        pool.sorry = config.sorry;
-        pool.drain_timeout = config.drain_timeout;
-        pool.quorum = config.quorum;
-
-        let entries = pool.entries();
-        let before = std::mem::take(&mut pool.servers);
-        let mut before: BTreeMap<_, _> = before.into_iter().map(|s| (s.address(), s)).collect();
+        let entries = pool.entries(old, config);
+        let before = old.servers.iter().zip(std::mem::take(&mut pool.servers));
+        let mut before: BTreeMap<_, _> = before.map(|one| (one.0.address(), one)).collect();
+        let mut servers = Vec::with_capacity(config.servers.len());
         for one in &config.servers {
-            let server = if let Some(mut server) = before.remove(&one.address()) {
-                let was = Before::of(&server, pool.on_failure);
-                server.renew(one, || next(&mut self.next_slot));
-                server.wish = self.wishes.of(&config.name, &one.name);
-                server.assign(now, until, was.found);
-                settle(now, &mut self.burst, &mut server, &was);
+            let wish = self.wishes.of(&config.name, &one.name);
+            let server = if let Some((old_one, mut server)) = before.remove(&one.address()) {
+                let was = Before::of(old_one, &server, old.on_failure);
+                server.renew(old_one, one, || next(&mut self.next_slot));
+                server.change(|extra| extra.wish = wish);
+                server.assign(now, until, one.admin, was.found);
+                settle(now, &mut self.burst, one, &mut server, &was);
                 if was.standing != server.standing {
-                    self.events.extend(was.event(&pool.name, &server));
+                    self.events.extend(was.event(config, one, &server));
                 }
                 server
             } else {
-                let found = pool.place(one).and_then(|place| entries.get(&place));
+                let found = place(config, one).and_then(|place| entries.get(&place));
                 let found = found.copied().unwrap_or(Found::Absent);
                 let slot = || next(&mut self.next_slot);
                 let mut server = Server::new(now, one, config.initial, found, slot);
-                server.wish = self.wishes.of(&config.name, &one.name);
-                server.assign(now, until, found);
+                server.change(|extra| extra.wish = wish);
+                server.assign(now, until, one.admin, found);
                 server
             };
-            pool.servers.push(server);
+            servers.push(server);
         }
+        pool.servers = servers.into_boxed_slice();
 
         if let Some(until) = until {
             let gone = before.into_values();
-            let gone = gone.filter(|server| server.entry(pool.on_failure).is_some());
-            let gone = gone.map(|server| server.leave(now, until));
+            let gone = gone.filter(|(one, server)| server.entry(one, old.on_failure).is_some());
+            let gone = gone.map(|(one, server)| server.leave(one, now, until));
             pool.leaving.extend(gone);
         }
-        pool.on_failure = config.on_failure;
-        let places = config.servers.iter().filter_map(|one| pool.place(one));
+        let places = config.servers.iter().filter_map(|one| place(config, one));
         let places: BTreeSet<_> = places.collect();
-        let first = pool.kernel().first().map(Service::key).copied();
+        let first = config.kernel.first().map(Service::key);
         let is_free =
-            |one: &Leaving| first.is_none_or(|key| !places.contains(&one.destination.key(&key)));
+            |one: &Leaving| first.is_none_or(|key| !places.contains(&one.destination.key(key)));
         pool.leaving.retain(is_free);
     }
 
@@ -186,23 +188,26 @@ impl Pools {
 
     /// Counts anew what is in service.
     pub(super) fn add_up(&mut self, mass_failure: Option<MassFailure>) {
-        self.pools.iter_mut().for_each(Pool::reckon);
-        let servers = self.pools.iter().flat_map(|pool| &pool.servers);
-        let ready = servers.filter(|server| server.duty == Duty::Ready);
-        let ready = ready.map(|server| (server.address(), server.standing));
+        for (config, pool) in self.site.services.iter().zip(&mut self.pools) {
+            pool.reckon(config);
+        }
+        let pools = self.site.services.iter().zip(&self.pools);
+        let servers = pools.flat_map(|(config, pool)| pool.servers(config));
+        let ready = servers.filter(|(_, server)| server.extra().duty == Duty::Ready);
+        let ready = ready.map(|(config, server)| (config.address(), server.standing));
         self.burst.recount(mass_failure, ready);
     }
 
     /// Entries that are in a service of ours, and neither a server nor the sorry server.
     fn find_leftovers(&mut self, now: Instant, inherited: &Snapshot) {
-        for pool in &self.pools {
-            let Some(until) = deadline(now, pool.drain_timeout) else {
+        for config in &self.site.services {
+            let Some(until) = deadline(now, config.drain_timeout) else {
                 continue;
             };
-            let servers = pool.servers.iter().map(|server| server.destination);
-            let sorry = pool.sorry.map(|s| Destination::new(s.address, s.forward));
+            let servers = config.servers.iter().map(destination);
+            let sorry = config.sorry.map(|s| Destination::new(s.address, s.forward));
             let known: Vec<Destination> = servers.chain(sorry).collect();
-            for service in pool.kernel() {
+            for service in &config.kernel {
                 let Some(actual) = inherited.get(service.key()) else {
                     continue;
                 };
@@ -219,40 +224,44 @@ impl Pools {
 }
 
 impl Pool {
-    /// Where a server is in the table. All services of the kernel agree in that, but for a port that is not the server's.
-    fn place(&self, config: &RealServer) -> Option<DestinationKey> {
-        let first = self.kernel().first()?;
-        Some(destination(config).key(first.key()))
-    }
-
-    /// The places in the table that its servers have. A server for which nothing but the port of its checks changes
-    /// is another one, in the same place.
-    fn entries(&self) -> BTreeMap<DestinationKey, Found> {
-        let Some(key) = self.kernel().first().map(Service::key) else {
+    /// The places in the table of the `new` configuration that its servers have. A server for which nothing but the port
+    /// of its checks changes is another one, in the same place.
+    fn entries(
+        &self,
+        config: &VirtualService,
+        new: &VirtualService,
+    ) -> BTreeMap<DestinationKey, Found> {
+        let Some(key) = new.kernel.first().map(Service::key) else {
             return BTreeMap::new();
         };
         let leaving = self.leaving.iter();
         let leaving = leaving.map(|one| (one.destination.key(key), Found::Quiesced));
-        let servers = self.servers.iter().filter_map(|server| {
-            server.entry(self.on_failure)?;
+        let servers = self.servers(config).filter_map(|(one, server)| {
+            server.entry(one, config.on_failure)?;
             let found = if server.in_service() {
                 Found::Serving
             } else {
                 Found::Quiesced
             };
-            Some((server.destination.key(key), found))
+            Some((destination(one).key(key), found))
         });
         leaving.chain(servers).collect()
     }
 
     /// What one of its services of the kernel has in the table.
-    fn departing(&self, now: Instant, key: &ServiceKey, until: Instant) -> Vec<Leaving> {
-        let entries = fitting(key, &self.destinations());
-        let servers = self.servers.iter();
-        let servers = servers.map(|s| (Arc::clone(&s.name), s.address(), s.destination));
+    fn departing(
+        &self,
+        now: Instant,
+        config: &VirtualService,
+        key: &ServiceKey,
+        until: Instant,
+    ) -> Vec<Leaving> {
+        let entries = fitting(key, &self.destinations(config));
+        let servers = config.servers.iter();
+        let servers = servers.map(|s| (Arc::clone(&s.name), s.address(), destination(s)));
         let leaving = self.leaving.iter();
         let leaving = leaving.map(|l| (Arc::clone(&l.name), l.address, l.destination));
-        let sorry = self.sorry.iter().map(|s| {
+        let sorry = config.sorry.iter().map(|s| {
             let destination = Destination::new(s.address, s.forward);
             ("sorry server".into(), s.address, destination)
         });
@@ -278,68 +287,69 @@ impl Pool {
 impl Server {
     /// Takes another configuration. A check that is new passes until it fails, if the server is in service; nothing
     /// is known of it otherwise.
-    fn renew(&mut self, config: &RealServer, mut slot: impl FnMut() -> super::Slot) {
-        let believed = if self.standing == Standing::Up || self.held {
+    fn renew(
+        &mut self,
+        old: &RealServer,
+        config: &RealServer,
+        mut slot: impl FnMut() -> super::Slot,
+    ) {
+        let believed = if self.standing == Standing::Up || self.extra().held {
             Health::Up
         } else {
             Health::Unknown
         };
-        let mut old = std::mem::take(&mut self.probes);
-        for check in &config.checks {
-            let same = old.iter().position(|probe| probe.check == *check);
-            let probe = match same {
-                Some(index) => old.remove(index),
-                None => Probe::new(slot(), check.clone(), believed),
-            };
-            self.probes.push(probe);
-        }
-        self.name = Arc::clone(&config.name);
-        self.destination = destination(config);
-        self.configured = config.weight;
-        self.admin = config.admin;
+        let old = old.checks.iter().zip(std::mem::take(&mut self.probes));
+        let mut old: Vec<(&Check, Probe)> = old.collect();
+        let probes = config.checks.iter().map(|check| {
+            let same = old.iter().position(|(was, _)| *was == check);
+            match same {
+                Some(index) => old.remove(index).1,
+                None => Probe::new(slot(), believed),
+            }
+        });
+        self.probes = probes.collect();
     }
 
-    fn leave(self, now: Instant, until: Instant) -> Leaving {
-        let until = match self.duty {
+    fn leave(self, config: &RealServer, now: Instant, until: Instant) -> Leaving {
+        let until = match self.extra().duty {
             Duty::Draining { until } => until,
             Duty::Drained | Duty::Maintenance | Duty::Ready => until,
         };
         Leaving {
-            address: self.address(),
-            name: self.name,
-            destination: self.destination.weight(Weight::ZERO),
+            address: config.address(),
+            name: Arc::clone(&config.name),
+            destination: destination(config).weight(Weight::ZERO),
             until,
             since: now,
-            connections: self.connections,
+            connections: self.extra().connections,
         }
     }
 }
 
-/// The pools before a reload.
-struct Predecessors {
-    by_name: BTreeMap<Arc<str>, Pool>,
+/// The pools before a reload, with what they were made of.
+struct Predecessors<'o> {
+    by_name: BTreeMap<&'o str, (&'o Arc<VirtualService>, Pool)>,
     /// Names of those whose name is not in the new configuration.
-    by_key: BTreeMap<ServiceKey, Arc<str>>,
+    by_key: BTreeMap<ServiceKey, &'o str>,
 }
 
-impl Predecessors {
-    fn new(pools: Vec<Pool>, site: &Site) -> Self {
-        let names: BTreeSet<&str> = site.services.iter().map(|s| s.name.as_str()).collect();
-        let renamed = pools.iter().filter(|pool| !names.contains(&*pool.name));
-        let by_key = renamed.flat_map(|pool| {
-            let keys = pool.kernel().iter().map(Service::key).copied();
-            keys.map(|key| (key, Arc::clone(&pool.name)))
+impl<'o> Predecessors<'o> {
+    fn new(old: &'o Site, pools: Vec<Pool>, new: &Site) -> Self {
+        let names: BTreeSet<&str> = new.services.iter().map(|s| s.name.as_str()).collect();
+        let renamed = old.services.iter();
+        let renamed = renamed.filter(|config| !names.contains(config.name.as_str()));
+        let by_key = renamed.flat_map(|config| {
+            let keys = config.kernel.iter().map(Service::key).copied();
+            keys.map(|key| (key, config.name.as_str()))
         });
+        let pools = old.services.iter().zip(pools);
         Self {
             by_key: by_key.collect(),
-            by_name: pools
-                .into_iter()
-                .map(|p| (Arc::clone(&p.name), p))
-                .collect(),
+            by_name: pools.map(|one| (one.0.name.as_str(), one)).collect(),
         }
     }
 
-    fn take(&mut self, config: &VirtualService) -> Option<Pool> {
+    fn take(&mut self, config: &VirtualService) -> Option<(&'o Arc<VirtualService>, Pool)> {
         self.by_name.remove(config.name.as_str()).or_else(|| {
             let keys = config.kernel.iter().map(Service::key);
             let name = keys.filter_map(|key| self.by_key.get(key)).next()?;
@@ -348,9 +358,18 @@ impl Predecessors {
     }
 }
 
+fn kernel(site: &Site) -> impl Iterator<Item = &Service> {
+    site.services.iter().flat_map(|service| &service.kernel)
+}
+
 fn keys(site: &Site) -> BTreeSet<ServiceKey> {
-    let kernel = site.services.iter().flat_map(|service| &service.kernel);
-    kernel.map(Service::key).copied().collect()
+    kernel(site).map(Service::key).copied().collect()
+}
+
+/// Where a server is in the table. All services of the kernel agree in that, but for a port that is not the server's.
+fn place(service: &VirtualService, server: &RealServer) -> Option<DestinationKey> {
+    let first = service.kernel.first()?;
+    Some(destination(server).key(first.key()))
 }
 
 /// In any of the services; a server whose configured weight is 0 serves with that.

@@ -11,7 +11,7 @@ use super::drain::Leaving;
 use super::interface::Reason;
 use super::server::{Connections, Duty, Server, Standing};
 use super::service::{Pool, QuorumState};
-use crate::site::Quorum;
+use crate::site::{Quorum, VirtualService};
 
 /// One virtual service.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ pub(crate) enum ServerState {
 impl Pools {
     /// All services, in the order of the file; then those that the file no longer has and that drain.
     pub(crate) fn report(&self, now: Instant) -> Vec<PoolReport> {
-        let pools = self.pools.iter().map(|pool| pool.report(now));
+        let pools = self.each().map(|(config, pool)| pool.report(now, config));
         let departing = self.departing.values().map(|one| PoolReport {
             service: Arc::clone(&one.owner),
             kernel: vec![*one.service.key()],
@@ -97,26 +97,26 @@ impl Pools {
 }
 
 impl Pool {
-    fn report(&self, now: Instant) -> PoolReport {
-        let servers = self.servers.iter().map(|server| ServerReport {
-            server: Arc::clone(&server.name),
-            address: server.address(),
+    fn report(&self, now: Instant, config: &VirtualService) -> PoolReport {
+        let servers = self.servers(config).map(|(one, server)| ServerReport {
+            server: Arc::clone(&one.name),
+            address: one.address(),
             state: server.state(),
-            weight: self.entry(server),
-            reason: server.reason(),
+            weight: self.entry(config, one, server),
+            reason: server.reason(one),
             for_time: now.saturating_duration_since(server.since),
-            connections: server.connections,
+            connections: server.extra().connections,
         });
         let leaving = self.leaving.iter().map(|one| one.report(now));
         PoolReport {
-            service: Arc::clone(&self.name),
-            kernel: self.kernel().iter().map(Service::key).copied().collect(),
+            service: config.name.as_str().into(),
+            kernel: config.kernel.iter().map(Service::key).copied().collect(),
             state: self.state,
-            quorum: self.quorum,
+            quorum: config.quorum,
             weight: self.weight,
-            sorry: self.sorry.map(|sorry| SorryReport {
+            sorry: config.sorry.map(|sorry| SorryReport {
                 address: sorry.address,
-                serves: self.sorry_serves(),
+                serves: self.sorry_serves(config),
             }),
             servers: servers.chain(leaving).collect(),
         }
@@ -125,12 +125,13 @@ impl Pool {
 
 impl Server {
     fn state(&self) -> ServerState {
-        match (self.duty, self.standing) {
+        let extra = self.extra();
+        match (extra.duty, self.standing) {
             (Duty::Drained, _) => ServerState::Drained,
             (Duty::Draining { .. }, _) => ServerState::Draining,
             (Duty::Maintenance, _) => ServerState::Maintenance,
             (Duty::Ready, Standing::Checking) => ServerState::Checking,
-            (Duty::Ready, Standing::Down) if self.held => ServerState::Held,
+            (Duty::Ready, Standing::Down) if extra.held => ServerState::Held,
             (Duty::Ready, Standing::Down) => ServerState::Down,
             (Duty::Ready, Standing::Up) => ServerState::Up,
         }

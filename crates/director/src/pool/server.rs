@@ -1,6 +1,5 @@
 //! One server of one pool: what its checks say, and what follows for its entry in the table.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,10 +54,10 @@ pub(crate) struct Connections {
     pub(crate) inactive: u64,
 }
 
+/// A check of a server, which is the one in the same place of its configuration.
 #[derive(Debug)]
 pub(super) struct Probe {
     pub(super) slot: Slot,
-    pub(super) check: Check,
     pub(super) health: Health,
     /// It has a result of its own, not only what was believed before.
     pub(super) reported: bool,
@@ -67,10 +66,9 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) const fn new(slot: Slot, check: Check, health: Health) -> Self {
+    pub(super) const fn new(slot: Slot, health: Health) -> Self {
         Self {
             slot,
-            check,
             health,
             reported: false,
             weight: None,
@@ -79,29 +77,44 @@ impl Probe {
     }
 }
 
+/// Small, and without what the configuration says: a large site has tens of thousands, and its start spends its time on
+/// memory.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) name: Arc<str>,
-    /// With its configured weight. Not all of them have a port of their own.
-    pub(super) destination: Destination,
-    pub(super) port: u16,
-    pub(super) configured: Weight,
-    /// What the configuration has it do.
-    pub(super) admin: Admin,
-    /// What the operator wants otherwise, at run time.
-    pub(super) wish: Option<ServerWish>,
-    pub(super) probes: Vec<Probe>,
-    pub(super) duty: Duty,
-    pub(super) standing: Standing,
+    pub(super) probes: Box<[Probe]>,
     /// When what it is in the report last changed.
     pub(super) since: Instant,
+    pub(super) standing: Standing,
+    /// It has an entry without new connections from before, which stays until something is known.
+    pub(super) lingers: bool,
+    /// `None` if it is as it is at first.
+    extra: Option<Box<Extra>>,
+}
+
+/// What few servers have at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extra {
+    pub(super) duty: Duty,
+    /// What the operator wants otherwise than the configuration, at run time.
+    pub(super) wish: Option<ServerWish>,
     /// When it was last found down that had been up, until it is up again or a hold has ended.
     pub(super) fell: Option<Instant>,
     /// It is down, but stays as it was since a hold is on.
     pub(super) held: bool,
-    /// It has an entry without new connections from before, which stays until something is known.
-    pub(super) lingers: bool,
     pub(super) connections: Connections,
+}
+
+impl Extra {
+    const FIRST: Self = Self {
+        duty: Duty::Ready,
+        wish: None,
+        fell: None,
+        held: false,
+        connections: Connections {
+            active: 0,
+            inactive: 0,
+        },
+    };
 }
 
 impl Server {
@@ -117,33 +130,44 @@ impl Server {
             (Initial::Checking, Found::Absent | Found::Quiesced) => Health::Unknown,
             (Initial::Down, _) => Health::Down,
         };
-        let checks = config.checks.iter().cloned();
-        let probes = checks
-            .map(|check| Probe::new(slot(), check, believed))
-            .collect();
+        let checks = config.checks.iter();
         let mut server = Self {
-            name: Arc::clone(&config.name),
-            destination: destination(config),
-            port: config.port,
-            configured: config.weight,
-            admin: config.admin,
-            wish: None,
-            probes,
-            duty: Duty::Ready,
-            standing: Standing::Checking,
+            probes: checks.map(|_| Probe::new(slot(), believed)).collect(),
             since: now,
-            fell: None,
-            held: false,
+            standing: Standing::Checking,
             lingers: false,
-            connections: Connections::default(),
+            extra: None,
         };
         server.standing = server.judge();
         server.lingers = server.standing == Standing::Checking && found != Found::Absent;
         server
     }
 
-    pub(super) const fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.destination.address(), self.port)
+    pub(super) fn extra(&self) -> &Extra {
+        self.extra.as_deref().unwrap_or(&Extra::FIRST)
+    }
+
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Extra)) {
+        let mut extra = *self.extra();
+        change(&mut extra);
+        if extra == Extra::FIRST {
+            self.extra = None;
+        } else {
+            self.extra = Some(Box::new(extra));
+        }
+    }
+
+    /// That it was down plays no part any more.
+    pub(super) fn recover(&mut self) {
+        self.change(|extra| (extra.held, extra.fell) = (false, None));
+    }
+
+    /// Its checks, with what they say.
+    pub(super) fn probes<'a>(
+        &'a self,
+        config: &'a RealServer,
+    ) -> impl Iterator<Item = (&'a Check, &'a Probe)> {
+        config.checks.iter().zip(&self.probes)
     }
 
     /// All must pass. A server without checks is up.
@@ -165,38 +189,39 @@ impl Server {
     }
 
     /// What the operator wants, or the least of the weights that its checks ask for, or what is configured.
-    pub(super) fn weight(&self) -> Weight {
-        let wished = match self.wish {
+    pub(super) fn weight(&self, config: &RealServer) -> Weight {
+        let wished = match self.extra().wish {
             Some(ServerWish::Weight(weight)) => Some(weight),
             Some(ServerWish::Drain | ServerWish::Maintenance | ServerWish::Ready) | None => None,
         };
         let asked = self.probes.iter().filter_map(|probe| probe.weight).min();
-        wished.or(asked).map_or(self.configured, |weight| {
+        wished.or(asked).map_or(config.weight, |weight| {
             let most = i32::MAX.unsigned_abs();
-            Weight::new(weight.min(most)).unwrap_or(self.configured)
+            Weight::new(weight.min(most)).unwrap_or(config.weight)
         })
     }
 
     /// It gets new connections if its service gives it any.
     pub(super) fn in_service(&self) -> bool {
-        self.duty == Duty::Ready && (self.standing == Standing::Up || self.held)
+        let extra = self.extra();
+        extra.duty == Duty::Ready && (self.standing == Standing::Up || extra.held)
     }
 
     /// What it adds to the quorum.
-    pub(super) fn counted(&self) -> u64 {
+    pub(super) fn counted(&self, config: &RealServer) -> u64 {
         if self.in_service() {
-            self.weight().get().into()
+            self.weight(config).get().into()
         } else {
             0
         }
     }
 
     /// The weight of its entry in the table; `None`: it has none.
-    pub(super) fn entry(&self, on_failure: OnFailure) -> Option<Weight> {
-        match (self.duty, self.standing, on_failure) {
+    pub(super) fn entry(&self, config: &RealServer, on_failure: OnFailure) -> Option<Weight> {
+        match (self.extra().duty, self.standing, on_failure) {
             (Duty::Drained | Duty::Maintenance, _, _) => None,
             (Duty::Draining { .. }, _, _) => Some(Weight::ZERO),
-            (Duty::Ready, _, _) if self.in_service() => Some(self.weight()),
+            (Duty::Ready, _, _) if self.in_service() => Some(self.weight(config)),
             (Duty::Ready, Standing::Checking, _) => self.lingers.then_some(Weight::ZERO),
             (Duty::Ready, Standing::Down | Standing::Up, OnFailure::Quiesce) => Some(Weight::ZERO),
             (Duty::Ready, Standing::Down | Standing::Up, OnFailure::Remove) => None,
@@ -204,24 +229,33 @@ impl Server {
     }
 
     /// The first check that fails.
-    pub(super) fn reason(&self) -> Option<Reason> {
-        let failing = |probe: &&Probe| probe.health == Health::Down;
-        self.probes.iter().find(failing).map(|probe| Reason {
-            check: Reason::kind(&probe.check.kind),
-            target: probe.check.target,
+    pub(super) fn reason(&self, config: &RealServer) -> Option<Reason> {
+        let mut probes = self.probes(config);
+        let (check, probe) = probes.find(|(_, probe)| probe.health == Health::Down)?;
+        Some(Reason {
+            check: Reason::kind(&check.kind),
+            target: check.target,
             error: probe.error.clone(),
         })
     }
 
     /// Does what the operator wants, or else the configuration. A server that is to drain does so if it is in the table;
     /// there is nothing to drain otherwise.
-    pub(super) fn assign(&mut self, now: Instant, until: Option<Instant>, found: Found) {
+    pub(super) fn assign(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        admin: Admin,
+        found: Found,
+    ) {
         self.lingers = self.lingers && found != Found::Absent;
         let begins_to_drain = match (until, found) {
             (Some(until), Found::Quiesced | Found::Serving) => Duty::Draining { until },
             (None, _) | (_, Found::Absent) => Duty::Drained,
         };
-        let duty = match (self.wish, self.admin, self.duty) {
+        let extra = self.extra();
+        let was = extra.duty;
+        let duty = match (extra.wish, admin, was) {
             (Some(ServerWish::Maintenance), _, _) => Duty::Maintenance,
             (Some(ServerWish::Ready), _, _)
             | (Some(ServerWish::Weight(_)) | None, Admin::Ready, _) => Duty::Ready,
@@ -232,14 +266,15 @@ impl Server {
                 Duty::Ready => begins_to_drain,
             },
         };
-        if self.duty != duty {
+        if was != duty {
             self.be(now, duty);
         }
     }
 
     /// What is out of the table does not linger there when it comes back.
     pub(super) fn be(&mut self, now: Instant, duty: Duty) {
-        (self.duty, self.since) = (duty, now);
+        self.change(|extra| extra.duty = duty);
+        self.since = now;
         match duty {
             Duty::Drained | Duty::Maintenance => self.lingers = false,
             Duty::Draining { .. } | Duty::Ready => {}

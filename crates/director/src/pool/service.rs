@@ -1,8 +1,6 @@
 //! One virtual service: its servers together.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use locum_ipvs::{Destination, DestinationKey, Forward, IpFamily, Service, ServiceKey, Weight};
@@ -11,7 +9,7 @@ use super::drain::Leaving;
 use super::interface::{Event, Slot};
 use super::server::{Found, Server, destination};
 use crate::overrides::ServerWish;
-use crate::site::{OnFailure, Quorum, Site, Sorry, VirtualService};
+use crate::site::{RealServer, VirtualService};
 
 /// Whether a service has servers enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,47 +22,19 @@ pub(crate) enum QuorumState {
     Unknown,
 }
 
-/// What a pool was made of is there: a handle of its own would have to be counted, in memory that processes share until one
-/// of them writes.
-#[derive(Clone)]
-pub(super) struct Origin {
-    site: Arc<Site>,
-    place: usize,
-}
-
-impl Origin {
-    pub(super) fn new(site: &Arc<Site>, place: usize) -> Self {
-        let site = Arc::clone(site);
-        Self { site, place }
-    }
-
-    pub(super) fn config(&self) -> Option<&Arc<VirtualService>> {
-        self.site.services.get(self.place)
-    }
-}
-
-impl fmt::Debug for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Origin").field(&self.config()).finish()
-    }
-}
-
+/// What is known of a service beside its configuration. That is not in here, nor a handle to it: one would have to be
+/// counted, in memory that processes share until one of them writes.
 #[derive(Debug)]
 pub(super) struct Pool {
-    pub(super) origin: Origin,
-    pub(super) name: Arc<str>,
-    pub(super) servers: Vec<Server>,
+    /// Each in its place in the configuration.
+    pub(super) servers: Box<[Server]>,
     /// Servers that the configuration no longer has.
     pub(super) leaving: Vec<Leaving>,
-    pub(super) sorry: Option<Sorry>,
     /// An earlier run had left the service to the sorry server.
     sorry_inherited: bool,
-    pub(super) on_failure: OnFailure,
-    pub(super) drain_timeout: Duration,
-    pub(super) quorum: Quorum,
     pub(super) state: QuorumState,
-    /// The first state has been told.
-    announced: bool,
+    /// The state that has been told last.
+    told: Option<QuorumState>,
     /// When the first round of checks counts as over at the latest; `None`: it is.
     pub(super) settles: Option<Instant>,
     /// Of the servers in service.
@@ -76,7 +46,6 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(
         now: Instant,
-        origin: Origin,
         config: &VirtualService,
         settles: Instant,
         found: impl Fn(&[Service], &Destination) -> Found,
@@ -87,59 +56,65 @@ impl Pool {
         let servers = config.servers.iter().map(|one| {
             let found = found(&config.kernel, &destination(one));
             let mut server = Server::new(now, one, config.initial, found, &mut slot);
-            server.wish = wish(&one.name);
-            server.assign(now, until, found);
+            server.change(|extra| extra.wish = wish(&one.name));
+            server.assign(now, until, one.admin, found);
             server
         });
-        let servers: Vec<Server> = servers.collect();
+        let servers: Box<[Server]> = servers.collect();
         let sorry_found = config.sorry.is_some_and(|sorry| {
             let entry = Destination::new(sorry.address, sorry.forward);
             found(&config.kernel, &entry) == Found::Serving
         });
         let mut pool = Self {
-            origin,
-            name: config.name.as_str().into(),
             sorry_inherited: sorry_found && !servers.iter().any(Server::in_service),
             servers,
             leaving: Vec::new(),
-            sorry: config.sorry,
-            on_failure: config.on_failure,
-            drain_timeout: config.drain_timeout,
-            quorum: config.quorum,
             state: QuorumState::Unknown,
-            announced: false,
+            told: None,
             settles: Some(settles),
             weight: 0,
             unreported: 0,
         };
-        pool.reckon();
+        pool.reckon(config);
         pool
     }
 
-    /// Services of the kernel, all with the same servers.
-    pub(super) fn kernel(&self) -> &[Service] {
-        self.origin.config().map_or(&[], |config| &config.kernel)
+    /// Its servers with what the configuration says of them.
+    pub(super) fn servers<'a>(
+        &'a self,
+        config: &'a VirtualService,
+    ) -> impl Iterator<Item = (&'a RealServer, &'a Server)> {
+        config.servers.iter().zip(&self.servers)
     }
 
     /// Adds up anew what is otherwise kept up to date.
-    pub(super) fn reckon(&mut self) {
-        self.weight = self.servers.iter().map(Server::counted).sum();
+    pub(super) fn reckon(&mut self, config: &VirtualService) {
+        let servers = self.servers(config);
+        self.weight = servers.map(|(one, server)| server.counted(one)).sum();
         self.unreported = self.servers.iter().map(Server::unreported).sum();
     }
 
     /// Decides on the quorum, and tells a change of it once the first round of checks is over.
-    pub(super) fn decide(&mut self, now: Instant) -> Option<Event> {
+    pub(super) fn decide(&mut self, now: Instant, config: &VirtualService) -> Option<Event> {
+        self.settle(now, config);
+        self.tell(config)
+    }
+
+    /// Decides on the quorum.
+    pub(super) fn settle(&mut self, now: Instant, config: &VirtualService) {
         if self.unreported == 0 || self.settles.is_some_and(|at| at <= now) {
             self.settles = None;
         }
-        let settled = self.settles.is_none();
-        let was = self.state;
-        self.state = self.next_state(settled);
-        if !settled || (self.announced && self.state == was) {
+        self.state = self.next_state(config);
+    }
+
+    /// What is to be told of the quorum.
+    pub(super) fn tell(&mut self, config: &VirtualService) -> Option<Event> {
+        if self.settles.is_some() || self.told == Some(self.state) {
             return None;
         }
-        let first = !std::mem::replace(&mut self.announced, true);
-        let (service, weight) = (Arc::clone(&self.name), self.weight);
+        let first = self.told.replace(self.state).is_none();
+        let (service, weight) = (config.name.as_str().into(), self.weight);
         match self.state {
             QuorumState::Held => Some(Event::QuorumGained {
                 service,
@@ -157,14 +132,12 @@ impl Pool {
 
     /// Without a history, in the middle of the hysteresis, the plain weight decides. With nothing in service there is
     /// no quorum, however wide the hysteresis.
-    fn next_state(&self, settled: bool) -> QuorumState {
-        let (middle, play) = (
-            self.quorum.weight.get().into(),
-            self.quorum.hysteresis.into(),
-        );
+    fn next_state(&self, config: &VirtualService) -> QuorumState {
+        let quorum = &config.quorum;
+        let (middle, play) = (quorum.weight.get().into(), quorum.hysteresis.into());
         let gained = self.weight >= u64::saturating_add(middle, play);
         let lost = self.weight < u64::saturating_sub(middle, play).max(1);
-        match (self.state, settled) {
+        match (self.state, self.settles.is_none()) {
             (QuorumState::Unknown | QuorumState::Lost, _) if gained => QuorumState::Held,
             (QuorumState::Unknown, false) => QuorumState::Unknown,
             (QuorumState::Unknown, true) if self.weight >= middle => QuorumState::Held,
@@ -176,8 +149,8 @@ impl Pool {
     }
 
     /// Alone: the servers that are left keep their connections, and get no new ones.
-    pub(super) const fn sorry_serves(&self) -> bool {
-        self.sorry.is_some()
+    pub(super) const fn sorry_serves(&self, config: &VirtualService) -> bool {
+        config.sorry.is_some()
             && match self.state {
                 QuorumState::Held => false,
                 QuorumState::Lost => true,
@@ -185,9 +158,14 @@ impl Pool {
             }
     }
 
-    pub(super) fn entry(&self, server: &Server) -> Option<Weight> {
-        let weight = server.entry(self.on_failure)?;
-        Some(if self.sorry_serves() {
+    pub(super) fn entry(
+        &self,
+        config: &VirtualService,
+        one: &RealServer,
+        server: &Server,
+    ) -> Option<Weight> {
+        let weight = server.entry(one, config.on_failure)?;
+        Some(if self.sorry_serves(config) {
             Weight::ZERO
         } else {
             weight
@@ -195,12 +173,12 @@ impl Pool {
     }
 
     /// What should be in each of its services of the kernel. Of two entries for one place, the first counts.
-    pub(super) fn destinations(&self) -> Vec<Destination> {
-        let sorry = self.sorry.filter(|_| self.sorry_serves());
+    pub(super) fn destinations(&self, config: &VirtualService) -> Vec<Destination> {
+        let sorry = config.sorry.filter(|_| self.sorry_serves(config));
         let sorry = sorry.map(|sorry| Destination::new(sorry.address, sorry.forward));
-        let servers = self.servers.iter().filter_map(|server| {
-            self.entry(server)
-                .map(|weight| server.destination.weight(weight))
+        let servers = self.servers(config).filter_map(|(one, server)| {
+            let weight = self.entry(config, one, server)?;
+            Some(destination(one).weight(weight))
         });
         let leaving = self.leaving.iter().map(|one| one.destination);
         sorry.into_iter().chain(servers).chain(leaving).collect()

@@ -33,14 +33,14 @@ impl Pools {
         self.expire(now);
         self.wishes = Wishes::new(all);
         let mut changed = false;
-        for pool in &mut self.pools {
-            let until = deadline(now, pool.drain_timeout);
-            for server in &mut pool.servers {
-                let wish = self.wishes.of(&pool.name, &server.name);
-                if wish != server.wish {
-                    let found = Before::of(server, pool.on_failure).found;
-                    server.wish = wish;
-                    server.assign(now, until, found);
+        for (config, pool) in self.site.services.iter().zip(&mut self.pools) {
+            let until = deadline(now, config.drain_timeout);
+            for (one, server) in config.servers.iter().zip(&mut pool.servers) {
+                let wish = self.wishes.of(&config.name, &one.name);
+                if wish != server.extra().wish {
+                    let found = Before::of(one, server, config.on_failure).found;
+                    server.change(|extra| extra.wish = wish);
+                    server.assign(now, until, one.admin, found);
                     changed = true;
                 }
             }

@@ -133,33 +133,39 @@ fn take(scene: &mut Scene, step: &Step) {
 /// Sums that are kept are those that are counted; what is in the table is what each server deserves.
 fn invariants(scene: &Scene) {
     let mut expected = BTreeSet::new();
-    for pool in &scene.pools.pools {
-        let weight: u64 = pool.servers.iter().map(|server| server.counted()).sum();
-        assert_eq!(pool.weight, weight, "{}", pool.name);
+    for (config, pool) in scene.pools.each() {
+        assert_eq!(pool.servers.len(), config.servers.len());
+        let servers = pool.servers(config);
+        let weight: u64 = servers.map(|(one, server)| server.counted(one)).sum();
+        assert_eq!(pool.weight, weight, "{}", config.name);
         let unreported: usize = pool.servers.iter().map(|server| server.unreported()).sum();
-        assert_eq!(pool.unreported, unreported, "{}", pool.name);
+        assert_eq!(pool.unreported, unreported, "{}", config.name);
         if pool.settles.is_none() {
             let (middle, play) = (
-                u64::from(pool.quorum.weight.get()),
-                u64::from(pool.quorum.hysteresis),
+                u64::from(config.quorum.weight.get()),
+                u64::from(config.quorum.hysteresis),
             );
             match pool.state {
                 QuorumState::Held => assert!(weight >= (middle.saturating_sub(play)).max(1)),
                 QuorumState::Lost => assert!(weight < middle + play),
-                QuorumState::Unknown => panic!("{} is settled", pool.name),
+                QuorumState::Unknown => panic!("{} is settled", config.name),
             }
         }
-        for server in &pool.servers {
+        for (one, server) in pool.servers(config) {
+            assert_eq!(server.probes.len(), one.checks.len());
             assert_eq!(server.judge(), server.standing);
-            assert!(!server.held || server.standing != Standing::Up);
-            assert!(!server.held || scene.pools.burst.until().is_some());
-            let serves = server.duty == Duty::Ready && server.standing == Standing::Up;
+            let extra = server.extra();
+            assert!(!extra.held || server.standing != Standing::Up);
+            assert!(!extra.held || scene.pools.burst.until().is_some());
+            let serves = extra.duty == Duty::Ready && server.standing == Standing::Up;
             if serves && pool.state == QuorumState::Held {
-                assert_eq!(pool.entry(server), Some(server.weight()), "{}", server.name);
+                let entry = pool.entry(config, one, server);
+                assert_eq!(entry, Some(server.weight(one)), "{}", one.name);
             }
         }
-        let key = *pool.kernel()[0].key();
-        expected.extend(pool.destinations().iter().map(|one| (key, one.address())));
+        let key = *config.kernel[0].key();
+        let destinations = pool.destinations(config);
+        expected.extend(destinations.iter().map(|one| (key, one.address())));
     }
     let departing = scene.pools.departing.values();
     expected.extend(departing.flat_map(|one| {

@@ -168,10 +168,11 @@ impl Scene {
 
     /// Slots of a server, found by its address, in all pools.
     pub(super) fn slots(&self, last: u8) -> Vec<Slot> {
-        let servers = self.pools.pools.iter().flat_map(|pool| &pool.servers);
-        let servers = servers.filter(|server| server.address() == address(last));
+        let pools = self.pools.each();
+        let servers = pools.flat_map(|(config, pool)| pool.servers(config));
+        let servers = servers.filter(|(config, _)| config.address() == address(last));
         servers
-            .flat_map(|server| &server.probes)
+            .flat_map(|(_, server)| &server.probes)
             .map(|probe| probe.slot)
             .collect()
     }
