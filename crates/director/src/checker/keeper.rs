@@ -77,12 +77,16 @@ impl<T: Transport> Keeper<T> {
     }
 
     /// What the kernel has now of an earlier run: services of the record, and those that `wanted` names.
-    pub(crate) fn inherited(
+    pub(crate) fn inherited<'k>(
         &mut self,
-        wanted: &BTreeSet<ServiceKey>,
+        wanted: impl IntoIterator<Item = &'k ServiceKey>,
     ) -> Result<Snapshot, QueryError> {
         let mut snapshot = self.client.snapshot()?;
-        snapshot.retain(|actual| wanted.contains(&actual.service.key));
+        // Nothing is there after a boot.
+        if snapshot.iter().next().is_some() {
+            let wanted: BTreeSet<&ServiceKey> = wanted.into_iter().collect();
+            snapshot.retain(|actual| wanted.contains(&actual.service.key));
+        }
         Ok(snapshot)
     }
 
@@ -100,9 +104,8 @@ impl<T: Transport> Keeper<T> {
                 Removal::Remove
             }
         };
-        let keys: BTreeSet<ServiceKey> = desired.services().map(|s| *s.key()).collect();
         // Before the first change: after a crash the record names all that may be left.
-        self.record.add(&keys);
+        self.record.add(desired);
         let mut outcome = Outcome::default();
         let told = |op, answer| match answer {
             Ok(()) => outcome.made += 1,
@@ -115,7 +118,7 @@ impl<T: Transport> Keeper<T> {
                 let ops = plan_lazily(desired, &actual, remove);
                 self.client.apply_each(ops, told);
             }
-            (None, Look::Trust) | (_, Look::Read) => match self.read(&keys) {
+            (None, Look::Trust) | (_, Look::Read) => match self.read() {
                 Ok(actual) => {
                     if let Some(believed) = &self.believed {
                         outcome.drift = plan_with(believed, &actual, removal);
@@ -135,16 +138,15 @@ impl<T: Transport> Keeper<T> {
         }
         self.believed = outcome.refused.is_empty().then(|| Arc::clone(desired));
         if self.believed.is_some() && look == Look::Read {
-            self.record.keep(&keys);
+            self.record.keep();
         }
         outcome
     }
 
-    fn read(&mut self, keys: &BTreeSet<ServiceKey>) -> Result<Snapshot, QueryError> {
+    fn read(&mut self) -> Result<Snapshot, QueryError> {
         let mut actual = self.client.snapshot()?;
         if self.foreign == Foreign::Keep {
-            let record = &self.record;
-            actual.retain(|s| keys.contains(&s.service.key) || record.has(&s.service.key));
+            actual.retain(|actual| self.record.has(&actual.service.key));
         }
         Ok(actual)
     }

@@ -2,27 +2,31 @@
 //! says, they are its to remove.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use locum_ipvs::ServiceKey;
+use locum_ipvs::{Service, ServiceKey, Table};
 use tracing::warn;
 
 const NAME: &str = "services";
 
-/// The services, by what they are called, and the file that has them one on a line.
+/// The services, and the file that has what they are called, one on a line.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     file: Option<PathBuf>,
-    names: BTreeSet<String>,
+    /// Its services are among them. They are not copied: that would take memory, which a start spends its time on.
+    table: Arc<Table>,
+    /// What others are called, which earlier tables had.
+    earlier: BTreeSet<String>,
 }
 
 impl Record {
     /// What an earlier run left in `directory`; nothing where there is none.
     pub(crate) fn open(directory: &Path) -> Self {
         let file = directory.join(NAME);
-        let names = match fs::read_to_string(&file) {
+        let earlier = match fs::read_to_string(&file) {
             Ok(text) => text.lines().map(str::to_owned).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
             Err(error) => {
@@ -33,39 +37,48 @@ impl Record {
         };
         Self {
             file: Some(file),
-            names,
+            table: Arc::default(),
+            earlier,
         }
     }
 
     /// Is nothing left in the table that is the director's?
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.table.services().next().is_none() && self.earlier.is_empty()
     }
 
     pub(crate) fn has(&self, key: &ServiceKey) -> bool {
-        self.names.contains(&key.to_string())
+        self.table.contains_key(key) || self.earlier.contains(&key.to_string())
     }
 
-    /// These are put in the table soon.
-    pub(crate) fn add(&mut self, keys: &BTreeSet<ServiceKey>) {
-        let before = self.names.len();
-        self.names.extend(keys.iter().map(ToString::to_string));
-        if self.names.len() > before {
+    /// The services of `table` are put in the kernel's soon.
+    pub(crate) fn add(&mut self, table: &Arc<Table>) {
+        let old = std::mem::replace(&mut self.table, Arc::clone(table));
+        let not_in = |other: &Table, key: &&ServiceKey| !other.contains_key(key);
+        let gone = old.services().map(Service::key);
+        let gone = gone.filter(|key| not_in(table, key));
+        self.earlier.extend(gone.map(ToString::to_string));
+        let added = table.services().map(Service::key);
+        let mut is_known = true;
+        for key in added.filter(|key| not_in(&old, key)) {
+            is_known &= self.earlier.remove(&key.to_string());
+        }
+        if !is_known {
             self.write();
         }
     }
 
-    /// No other than these are in the table.
-    pub(crate) fn keep(&mut self, keys: &BTreeSet<ServiceKey>) {
-        if self.names.len() > keys.len() {
-            self.names = keys.iter().map(ToString::to_string).collect();
+    /// No others than those of the last table are in the kernel's.
+    pub(crate) fn keep(&mut self) {
+        if !self.earlier.is_empty() {
+            self.earlier.clear();
             self.write();
         }
     }
 
     /// The table is empty.
     pub(crate) fn forget(&mut self) {
-        self.names.clear();
+        (self.table, self.earlier) = Default::default();
         if let Some(file) = &self.file
             && let Err(error) = fs::remove_file(file)
             && error.kind() != io::ErrorKind::NotFound
@@ -77,31 +90,45 @@ impl Record {
     /// A whole new file takes the place of the old one: a crash leaves one of the two.
     fn write(&self) {
         let Some(file) = &self.file else { return };
-        let mut text = String::new();
-        for name in &self.names {
-            text.push_str(name);
-            text.push('\n');
-        }
         let new = file.with_extension("new");
         let written = file
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&new, text))
+            .and_then(|()| self.write_to(BufWriter::new(File::create(&new)?)))
             .and_then(|()| fs::rename(&new, file));
         if let Err(error) = written {
             warn!(%error, "the record {} cannot be written: after a crash, services that are then not configured any \
                 more would stay in the kernel's table", file.display());
         }
     }
+    fn write_to(&self, mut file: impl io::Write) -> io::Result<()> {
+        for service in self.table.services() {
+            writeln!(file, "{}", service.key())?;
+        }
+        for name in &self.earlier {
+            writeln!(file, "{name}")?;
+        }
+        file.flush()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use locum_ipvs::Scheduler;
+
     use super::*;
 
-    fn keys(ports: &[u16]) -> BTreeSet<ServiceKey> {
-        let key = |port: &u16| ServiceKey::tcp(([192, 0, 2, 1], *port).into());
-        ports.iter().map(key).collect()
+    fn key(port: u16) -> ServiceKey {
+        ServiceKey::tcp(([192, 0, 2, 1], port).into())
+    }
+
+    fn table(ports: &[u16]) -> Arc<Table> {
+        let mut table = Table::new();
+        for port in ports {
+            let service = Service::new(key(*port), Scheduler::WLC);
+            table.insert(service, []).unwrap();
+        }
+        Arc::new(table)
     }
 
     #[test]
@@ -109,22 +136,49 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let mut record = Record::open(&state);
-        record.add(&keys(&[80, 443]));
-        let again = Record::open(&state);
-        assert!(keys(&[80, 443]).iter().all(|key| again.has(key)));
-        assert!(keys(&[8080]).iter().all(|key| !again.has(key)));
-        record.keep(&keys(&[443]));
-        let again = Record::open(&state);
-        assert!(keys(&[80]).iter().all(|key| !again.has(key)));
-        record.forget();
-        assert!(!state.join(NAME).exists());
-        record.forget();
+        assert!(record.is_empty());
+        record.add(&table(&[80, 443]));
+        record.add(&table(&[443]));
+        assert!(record.has(&key(80)), "it may be there still");
+        let mut again = Record::open(&state);
+        assert!(!again.is_empty() && !again.has(&key(8080)));
+        assert!(again.has(&key(80)) && again.has(&key(443)));
+        again.add(&table(&[443]));
+        again.keep();
+        let mut again = Record::open(&state);
+        assert!(!again.has(&key(80)) && again.has(&key(443)));
+        again.forget();
+        assert!(again.is_empty() && !state.join(NAME).exists());
+        again.forget();
+    }
+
+    #[test]
+    fn it_is_written_only_if_there_is_something_new() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut record = Record::open(directory.path());
+        record.add(&table(&[80, 443]));
+        let file = directory.path().join(NAME);
+        fs::remove_file(&file).unwrap();
+        for ports in [[80, 443].as_slice(), &[443], &[80, 443]] {
+            record.add(&table(ports));
+        }
+        record.keep();
+        assert!(!file.exists());
+        record.add(&table(&[80, 8080]));
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.lines().collect::<BTreeSet<_>>();
+        let names = [
+            "tcp 192.0.2.1:443",
+            "tcp 192.0.2.1:80",
+            "tcp 192.0.2.1:8080",
+        ];
+        assert_eq!(lines, BTreeSet::from(names));
     }
 
     #[test]
     fn an_unwritable_place_is_no_reason_to_fail() {
         let mut record = Record::open(Path::new("/proc/nothing/here"));
-        record.add(&keys(&[80]));
-        assert!(keys(&[80]).iter().all(|key| record.has(key)));
+        record.add(&table(&[80]));
+        assert!(record.has(&key(80)));
     }
 }

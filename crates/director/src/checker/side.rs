@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use locum_health::{Runner, RunnerLimits};
-use locum_ipvs::{Client, Connection, Limits, Snapshot};
+use locum_ipvs::{Client, Connection, Limits, Service, Snapshot};
 use locum_netlink::{Namespace, Worker, WorkerError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
@@ -265,9 +265,12 @@ impl Side {
                 return;
             }
         };
-        let keys = site.services.iter().flat_map(|service| &service.kernel);
-        let wanted = keys.map(|service| *service.key()).collect();
-        let inherited = kernel.run(move |keeper| keeper.inherited(&wanted)).await;
+        let wanted = Arc::clone(&site);
+        let inherited = kernel.run(move |keeper| {
+            let services = wanted.services.iter().flat_map(|service| &service.kernel);
+            keeper.inherited(services.map(Service::key))
+        });
+        let inherited = inherited.await;
         // What is wrong with the kernel is told by the first errand.
         let read = inherited.ok().and_then(Result::ok).unwrap_or_default();
         let now = clock::now();

@@ -97,7 +97,7 @@ fn what_an_earlier_run_left_is_inherited_or_removed() {
     first.pursue(&table(&[80, 443], &[21]), &Finishing::new(), Look::Read);
     // The process dies; the kernel and the file stay.
     let mut second = Keeper::new(first.client, Record::open(directory.path()));
-    let inherited = second.inherited(&BTreeSet::from([key(80)])).unwrap();
+    let inherited = second.inherited(&[key(80)]).unwrap();
     assert_eq!(inherited.iter().count(), 1);
     second.pursue(&table(&[80], &[21]), &Finishing::new(), Look::Read);
     assert!(kernel_has(&mut second, &table(&[80], &[21])));
