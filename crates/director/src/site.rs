@@ -188,7 +188,7 @@ pub struct Check {
     /// How.
     pub kind: Arc<CheckKind>,
     /// How often.
-    pub timing: Timing,
+    pub timing: Arc<Timing>,
 }
 
 /// How a server is checked.

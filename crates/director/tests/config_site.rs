@@ -303,7 +303,7 @@ fn a_check_by_http_has_everything_that_is_written() {
         panic!("one check");
     };
     assert_eq!(check.target, socket("192.0.2.21:80"));
-    let timing = check.timing;
+    let timing = &check.timing;
     let millis = Duration::from_millis;
     assert_eq!(timing.interval, millis(2_000));
     assert_eq!(timing.fast_interval, millis(1_000));

@@ -60,7 +60,7 @@ pub(super) fn subscriptions(pools: &Pools) -> Result<Vec<Subscription>, BuildErr
             Entry::Occupied(entry) => entry.get().clone(),
             Entry::Vacant(entry) => entry.insert(build(&check.kind)?).clone(),
         };
-        let probe = Probe::new(check.target, identity, how, check.timing).class(class);
+        let probe = Probe::new(check.target, identity, how, *check.timing).class(class);
         subscriptions.push(Subscription::new(Subscriber(slot.0), probe).initial(health));
     }
     Ok(subscriptions)

@@ -1,6 +1,7 @@
 //! `check`: how servers are checked.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use locum_health::icmp::IcmpConfig;
 use locum_health::tcp::TcpConfig;
@@ -123,7 +124,7 @@ fn template(entry: &Entry<'_>, kinds: &mut Kinds, report: &mut Report) -> Option
     } = read?;
     Some(Template {
         kind: kinds.share(kind, &places, report)?,
-        timing: timing?,
+        timing: Arc::new(timing?),
         address,
         port,
         source,

@@ -18,7 +18,7 @@ use super::section::Report;
 #[derive(Debug)]
 pub(super) struct Template {
     pub(super) kind: Arc<CheckKind>,
-    pub(super) timing: Timing,
+    pub(super) timing: Arc<Timing>,
     /// Who is probed instead of the server.
     pub(super) address: Option<IpAddr>,
     pub(super) port: Option<u16>,
@@ -64,7 +64,7 @@ impl Template {
         Ok(Check {
             target: SocketAddr::new(ip, port),
             kind: Arc::clone(&self.kind),
-            timing: self.timing,
+            timing: Arc::clone(&self.timing),
         })
     }
 }

@@ -176,7 +176,8 @@ pub struct Service {
     scheduler: Scheduler,
     one_packet: bool,
     persistence: Option<Persistence>,
-    engine: Option<PersistenceEngine>,
+    /// Few have one, and a large site has thousands of services: no room is kept for it.
+    engine: Option<Box<PersistenceEngine>>,
 }
 
 impl Service {
@@ -237,7 +238,7 @@ impl Service {
     /// Recognises clients by `engine`.
     #[must_use]
     pub fn persistence_engine(mut self, engine: PersistenceEngine) -> Self {
-        self.engine = Some(engine);
+        self.engine = Some(Box::new(engine));
         self
     }
 

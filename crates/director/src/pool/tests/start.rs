@@ -130,3 +130,14 @@ fn without_a_time_to_drain_it_goes_at_once() {
     scene.sync();
     assert_eq!(scene.kernel(), ["1=1"]);
 }
+
+/// Tens of thousands of them: what is added here is touched by every start.
+#[test]
+fn servers_are_small() {
+    use super::super::server::{Probe, Server};
+    use crate::site::{Check, RealServer};
+    assert!(size_of::<RealServer>() <= 80);
+    assert!(size_of::<Check>() <= 48);
+    assert!(size_of::<Server>() <= 48);
+    assert!(size_of::<Probe>() <= 32);
+}

@@ -31,7 +31,7 @@ pub(super) fn check(target: SocketAddr) -> Check {
     Check {
         target,
         kind: Arc::new(CheckKind::Tcp(tcp::TcpConfig::default())),
-        timing: Timing::new(2 * SECOND, SECOND).unwrap(),
+        timing: Arc::new(Timing::new(2 * SECOND, SECOND).unwrap()),
     }
 }
 
