@@ -376,13 +376,13 @@ fn settle(
     server: &mut Server,
     before: &Before,
 ) -> Verdict {
-    let (was, is) = (before.standing, server.judge());
-    server.standing = is;
+    let (was, is) = (before.standing, server.standing());
     if was == is {
         return Verdict::Let;
     }
     server.since = now;
-    server.lingers = is == Standing::Checking && before.found != Found::Absent;
+    let lingers = is == Standing::Checking && before.found != Found::Absent;
+    server.change(|extra| extra.lingers = lingers);
     if is == Standing::Up {
         server.recover();
     }
@@ -424,7 +424,7 @@ impl Before {
                 None => Found::Absent,
                 Some(_) => Found::Serving,
             },
-            standing: server.standing,
+            standing: server.standing(),
             weight: server.weight(config),
             counted: server.counted(config),
             unreported: server.unreported(),
@@ -440,7 +440,7 @@ impl Before {
     ) -> Option<Event> {
         let (service, name) = (service.name.as_str().into(), Arc::clone(&config.name));
         let address = config.address();
-        match (self.standing, server.standing) {
+        match (self.standing, server.standing()) {
             (Standing::Checking | Standing::Down, Standing::Up) => Some(Event::ServerUp {
                 service,
                 server: name,

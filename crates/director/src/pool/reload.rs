@@ -129,7 +129,7 @@ impl Pools {
                 server.change(|extra| extra.wish = wish);
                 server.assign(now, until, one.admin, was.found);
                 settle(now, &mut self.burst, one, &mut server, &was);
-                if was.standing != server.standing {
+                if was.standing != server.standing() {
                     self.events.extend(was.event(config, one, &server));
                 }
                 server
@@ -194,7 +194,7 @@ impl Pools {
         let pools = self.site.services.iter().zip(&self.pools);
         let servers = pools.flat_map(|(config, pool)| pool.servers(config));
         let ready = servers.filter(|(_, server)| server.extra().duty == Duty::Ready);
-        let ready = ready.map(|(config, server)| (config.address(), server.standing));
+        let ready = ready.map(|(config, server)| (config.address(), server.standing()));
         self.burst.recount(mass_failure, ready);
     }
 
@@ -293,7 +293,7 @@ impl Server {
         config: &RealServer,
         mut slot: impl FnMut() -> super::Slot,
     ) {
-        let believed = if self.standing == Standing::Up || self.extra().held {
+        let believed = if self.standing() == Standing::Up || self.extra().held {
             Health::Up
         } else {
             Health::Unknown

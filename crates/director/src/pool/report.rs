@@ -126,7 +126,7 @@ impl Pool {
 impl Server {
     fn state(&self) -> ServerState {
         let extra = self.extra();
-        match (extra.duty, self.standing) {
+        match (extra.duty, self.standing()) {
             (Duty::Drained, _) => ServerState::Drained,
             (Duty::Draining { .. }, _) => ServerState::Draining,
             (Duty::Maintenance, _) => ServerState::Maintenance,

@@ -84,9 +84,6 @@ pub(super) struct Server {
     pub(super) probes: Box<[Probe]>,
     /// When what it is in the report last changed.
     pub(super) since: Instant,
-    pub(super) standing: Standing,
-    /// It has an entry without new connections from before, which stays until something is known.
-    pub(super) lingers: bool,
     /// `None` if it is as it is at first.
     extra: Option<Box<Extra>>,
 }
@@ -101,6 +98,8 @@ pub(super) struct Extra {
     pub(super) fell: Option<Instant>,
     /// It is down, but stays as it was since a hold is on.
     pub(super) held: bool,
+    /// It has an entry without new connections from before, which stays until something is known.
+    pub(super) lingers: bool,
     pub(super) connections: Connections,
 }
 
@@ -110,6 +109,7 @@ impl Extra {
         wish: None,
         fell: None,
         held: false,
+        lingers: false,
         connections: Connections {
             active: 0,
             inactive: 0,
@@ -134,12 +134,10 @@ impl Server {
         let mut server = Self {
             probes: checks.map(|_| Probe::new(slot(), believed)).collect(),
             since: now,
-            standing: Standing::Checking,
-            lingers: false,
             extra: None,
         };
-        server.standing = server.judge();
-        server.lingers = server.standing == Standing::Checking && found != Found::Absent;
+        let lingers = server.standing() == Standing::Checking && found != Found::Absent;
+        server.change(|extra| extra.lingers = lingers);
         server
     }
 
@@ -171,7 +169,7 @@ impl Server {
     }
 
     /// All must pass. A server without checks is up.
-    pub(super) fn judge(&self) -> Standing {
+    pub(super) fn standing(&self) -> Standing {
         let worst = self.probes.iter().map(|probe| match probe.health {
             Health::Unknown => Standing::Checking,
             Health::Up => Standing::Up,
@@ -204,7 +202,7 @@ impl Server {
     /// It gets new connections if its service gives it any.
     pub(super) fn in_service(&self) -> bool {
         let extra = self.extra();
-        extra.duty == Duty::Ready && (self.standing == Standing::Up || extra.held)
+        extra.duty == Duty::Ready && (extra.held || self.standing() == Standing::Up)
     }
 
     /// What it adds to the quorum.
@@ -218,11 +216,12 @@ impl Server {
 
     /// The weight of its entry in the table; `None`: it has none.
     pub(super) fn entry(&self, config: &RealServer, on_failure: OnFailure) -> Option<Weight> {
-        match (self.extra().duty, self.standing, on_failure) {
+        let extra = self.extra();
+        match (extra.duty, self.standing(), on_failure) {
             (Duty::Drained | Duty::Maintenance, _, _) => None,
             (Duty::Draining { .. }, _, _) => Some(Weight::ZERO),
             (Duty::Ready, _, _) if self.in_service() => Some(self.weight(config)),
-            (Duty::Ready, Standing::Checking, _) => self.lingers.then_some(Weight::ZERO),
+            (Duty::Ready, Standing::Checking, _) => extra.lingers.then_some(Weight::ZERO),
             (Duty::Ready, Standing::Down | Standing::Up, OnFailure::Quiesce) => Some(Weight::ZERO),
             (Duty::Ready, Standing::Down | Standing::Up, OnFailure::Remove) => None,
         }
@@ -248,7 +247,7 @@ impl Server {
         admin: Admin,
         found: Found,
     ) {
-        self.lingers = self.lingers && found != Found::Absent;
+        self.change(|extra| extra.lingers &= found != Found::Absent);
         let begins_to_drain = match (until, found) {
             (Some(until), Found::Quiesced | Found::Serving) => Duty::Draining { until },
             (None, _) | (_, Found::Absent) => Duty::Drained,
@@ -273,12 +272,14 @@ impl Server {
 
     /// What is out of the table does not linger there when it comes back.
     pub(super) fn be(&mut self, now: Instant, duty: Duty) {
-        self.change(|extra| extra.duty = duty);
         self.since = now;
-        match duty {
-            Duty::Drained | Duty::Maintenance => self.lingers = false,
-            Duty::Draining { .. } | Duty::Ready => {}
-        }
+        self.change(|extra| {
+            extra.duty = duty;
+            match duty {
+                Duty::Drained | Duty::Maintenance => extra.lingers = false,
+                Duty::Draining { .. } | Duty::Ready => {}
+            }
+        });
     }
 }
 

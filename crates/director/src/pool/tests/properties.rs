@@ -153,11 +153,10 @@ fn invariants(scene: &Scene) {
         }
         for (one, server) in pool.servers(config) {
             assert_eq!(server.probes.len(), one.checks.len());
-            assert_eq!(server.judge(), server.standing);
             let extra = server.extra();
-            assert!(!extra.held || server.standing != Standing::Up);
+            assert!(!extra.held || server.standing() != Standing::Up);
             assert!(!extra.held || scene.pools.burst.until().is_some());
-            let serves = extra.duty == Duty::Ready && server.standing == Standing::Up;
+            let serves = extra.duty == Duty::Ready && server.standing() == Standing::Up;
             if serves && pool.state == QuorumState::Held {
                 let entry = pool.entry(config, one, server);
                 assert_eq!(entry, Some(server.weight(one)), "{}", one.name);

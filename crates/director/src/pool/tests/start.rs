@@ -138,6 +138,6 @@ fn servers_are_small() {
     use crate::site::{Check, RealServer};
     assert!(size_of::<RealServer>() <= 80);
     assert!(size_of::<Check>() <= 48);
-    assert!(size_of::<Server>() <= 48);
+    assert!(size_of::<Server>() <= 40);
     assert!(size_of::<Probe>() <= 32);
 }
