@@ -14,7 +14,10 @@ use crate::config::Source;
 use crate::control::ControlError;
 use crate::hub::{self, Mode, Options, RunError};
 use crate::logging::{self, LogFormat};
-use crate::process::{Nursery, Side};
+use crate::process::Nursery;
+
+/// What a text has in it that speaks of virtual routers.
+const VIRTUAL_ROUTER: &str = "virtual_router";
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -60,13 +63,13 @@ pub struct RunArguments {
 
 pub(super) fn execute(arguments: &RunArguments) -> u8 {
     let mut nursery = Nursery::default();
-    if !arguments.single_process {
-        // As early as can be: they have nothing to do with what is read now.
-        for side in [Side::Routers, Side::Programs] {
-            nursery.fork(side, child::live);
+    let read = Source::open(&arguments.config).and_then(|source| {
+        // Before more of it is in memory. Where it speaks of none, that process is started when all else is done.
+        if !arguments.single_process && source.text.contains(VIRTUAL_ROUTER) {
+            nursery.fork_routers(child::live);
         }
-    }
-    let read = Source::open(&arguments.config).and_then(|source| Ok((source.load()?, source)));
+        Ok((source.load()?, source))
+    });
     let (config, source) = match read {
         Ok(read) => read,
         Err(ReadError::Invalid(diagnostics)) => {
@@ -111,9 +114,7 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
     if !arguments.single_process {
         // Now that there is something for it to know.
         let parent = std::process::id();
-        nursery.fork(Side::Checker, |_, stream| {
-            child::live_knowing(first.clone(), parent, stream)
-        });
+        nursery.fork_checker(|_, stream| child::live_knowing(first.clone(), parent, stream));
     }
     let First { config, source } = first;
     let options = Options {

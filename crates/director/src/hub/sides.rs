@@ -127,7 +127,7 @@ impl Sides {
                 let checker = launch(Side::Checker)
                     .offspring(nursery.checker)
                     .arguments(checker.arguments());
-                let programs = launch(Side::Programs).offspring(nursery.programs);
+                let programs = launch(Side::Programs);
                 (
                     Supervised::process(checker, limits, Begin::AtOnce),
                     Supervised::process(routers, elections, Begin::WhenWanted),

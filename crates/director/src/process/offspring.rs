@@ -51,44 +51,36 @@ impl Offspring {
 #[derive(Debug, Default)]
 pub struct Nursery {
     pub(crate) checker: Option<Offspring>,
-    pub(crate) programs: Option<Offspring>,
     pub(crate) routers: Option<Offspring>,
     /// Standard input of the routers.
     pub(crate) beats: Option<BeatTable>,
 }
 
 impl Nursery {
-    /// Makes the process that becomes `side`. There, this does not return: `live` is called with the arguments and the
-    /// stream to the parent, and what it returns is the exit code.
-    pub(crate) fn fork(&mut self, side: Side, live: impl FnOnce(Vec<OsString>, UnixStream) -> u8) {
-        match self.try_fork(side, live) {
-            Ok(offspring) => *self.place(side) = Some(offspring),
-            Err(error) => debug!(%side, %error, "the process of the {side} is not forked"),
-        }
+    /// Makes the process that becomes the checker side. There, this does not return: `live` is called with the arguments and
+    /// the stream to the parent, and what it returns is the exit code.
+    pub(crate) fn fork_checker(&mut self, live: impl FnOnce(Vec<OsString>, UnixStream) -> u8) {
+        let stdin = File::open("/dev/null").map(OwnedFd::from);
+        let forked = stdin.and_then(|stdin| self.fork(Side::Checker, stdin, live));
+        self.checker = known(Side::Checker, forked);
     }
 
-    fn place(&mut self, side: Side) -> &mut Option<Offspring> {
-        match side {
-            Side::Checker => &mut self.checker,
-            Side::Programs => &mut self.programs,
-            Side::Routers => &mut self.routers,
-        }
+    /// The same for that of the virtual routers.
+    pub(crate) fn fork_routers(&mut self, live: impl FnOnce(Vec<OsString>, UnixStream) -> u8) {
+        let beats = BeatTable::new().and_then(|beats| Ok((beats.handle()?, beats)));
+        let forked = beats.and_then(|(stdin, beats)| {
+            self.beats = Some(beats);
+            self.fork(Side::Routers, stdin, live)
+        });
+        self.routers = known(Side::Routers, forked);
     }
 
-    fn try_fork(
+    fn fork(
         &mut self,
         side: Side,
+        stdin: OwnedFd,
         live: impl FnOnce(Vec<OsString>, UnixStream) -> u8,
     ) -> io::Result<Offspring> {
-        let stdin = match side {
-            Side::Checker | Side::Programs => OwnedFd::from(File::open("/dev/null")?),
-            Side::Routers => {
-                let beats = BeatTable::new()?;
-                let handle = beats.handle()?;
-                self.beats = Some(beats);
-                handle
-            }
-        };
         let (here, there) = UnixStream::pair()?;
         let pid = match sys::fork()? {
             Forked::Parent(pid) => pid,
@@ -109,6 +101,12 @@ impl Nursery {
             stream: here,
         })
     }
+}
+
+fn known(side: Side, forked: io::Result<Offspring>) -> Option<Offspring> {
+    forked
+        .inspect_err(|error| debug!(%side, %error, "the process of the {side} is not forked"))
+        .ok()
 }
 
 /// In the new process: waits until it is told what to be.
