@@ -146,12 +146,12 @@ impl Server {
     }
 
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Extra)) {
-        let mut extra = *self.extra();
-        change(&mut extra);
-        if extra == Extra::FIRST {
-            self.extra = None;
-        } else {
-            self.extra = Some(Box::new(extra));
+        let mut changed = *self.extra();
+        change(&mut changed);
+        match &mut self.extra {
+            _ if changed == Extra::FIRST => self.extra = None,
+            Some(extra) => **extra = changed,
+            None => self.extra = Some(Box::new(changed)),
         }
     }
 
