@@ -101,6 +101,7 @@ impl Record {
                 more would stay in the kernel's table", file.display());
         }
     }
+
     fn write_to(&self, mut file: impl io::Write) -> io::Result<()> {
         for service in self.table.services() {
             writeln!(file, "{}", service.key())?;

@@ -46,6 +46,36 @@ impl fmt::Display for Party {
     }
 }
 
+/// Who has to run before the first configuration is tried.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    needed: BTreeSet<Party>,
+    open: BTreeSet<Party>,
+}
+
+impl Awaited {
+    pub(super) fn new(needed: BTreeSet<Party>) -> Self {
+        let open = needed.clone();
+        Self { needed, open }
+    }
+
+    pub(super) fn nobody(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn runs(&mut self, party: Party) {
+        self.open.remove(&party);
+    }
+
+    /// It does not run, or not any more. The virtual routers can do without checks.
+    pub(super) fn lost(&mut self, party: Party) {
+        match party {
+            Party::Checker => self.runs(party),
+            Party::Routers => self.open.extend(self.needed.get(&party)),
+        }
+    }
+}
+
 /// What a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -259,6 +289,24 @@ mod tests {
             .into_iter()
             .flat_map(|input| machine.handle(now, input));
         outputs.collect()
+    }
+
+    #[test]
+    fn a_start_awaits_whom_it_needs() {
+        let mut both = Awaited::new(BTreeSet::from(Party::ALL));
+        both.runs(Routers);
+        both.lost(Routers);
+        both.runs(Checker);
+        assert!(!both.nobody(), "the routers' successor");
+        both.lost(Checker);
+        both.runs(Routers);
+        assert!(both.nobody(), "checks can be done without");
+
+        let mut checker = Awaited::new(BTreeSet::from([Checker]));
+        checker.lost(Routers);
+        assert!(!checker.nobody());
+        checker.runs(Checker);
+        assert!(checker.nobody());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::commit::{Input, Kind, Output, Party, TwoPhase};
+use super::commit::{Awaited, Input, Kind, Output, Party, TwoPhase};
 use super::kept::Kept;
 use super::sides::Started;
 use super::{Hub, RunError, Stage, desk, systemd};
@@ -30,39 +30,46 @@ pub(super) struct Attempt {
 pub(super) struct First {
     bound: Duration,
     new: Kept,
-    /// Who neither runs nor could be started yet.
-    awaited: BTreeSet<Party>,
+    awaited: Awaited,
 }
 
 impl Hub {
     /// Has both sides take the first configuration, as soon as they run. Without virtual routers nobody waits for that side:
     /// it begins last.
     pub(super) fn start(&mut self, source: Source, config: &Config) {
-        let mut awaited = BTreeSet::from([Party::Checker]);
+        let mut needed = BTreeSet::from([Party::Checker]);
         if !config.virtual_routers.is_empty() {
             self.sides.want_routers();
-            awaited.insert(Party::Routers);
+            needed.insert(Party::Routers);
         }
         self.first = Some(First {
             bound: config.site.ipvs.start_bound,
             new: Kept::new(source, config),
-            awaited,
+            awaited: Awaited::new(needed),
         });
     }
 
-    /// This side could not be started, and is not waited for: the virtual routers can do without checks.
+    /// This side could not be started, or has died.
     pub(super) fn begin_without(&mut self, party: Party) {
         if party == Party::Checker {
             self.sides.checker_knows = false;
-            self.begin_with(party);
+        }
+        if let Some(first) = &mut self.first {
+            first.awaited.lost(party);
+            self.begin_if_ready();
         }
     }
 
     fn begin_with(&mut self, party: Party) {
-        let Some(first) = &mut self.first else { return };
-        first.awaited.remove(&party);
-        let Some(First { bound, new, .. }) = self.first.take_if(|first| first.awaited.is_empty())
-        else {
+        if let Some(first) = &mut self.first {
+            first.awaited.runs(party);
+            self.begin_if_ready();
+        }
+    }
+
+    fn begin_if_ready(&mut self) {
+        let first = self.first.take_if(|first| first.awaited.nobody());
+        let Some(First { bound, new, .. }) = first else {
             return;
         };
         self.attempt(Kind::Start { bound }, new, Vec::new());

@@ -62,7 +62,7 @@ impl Nursery {
     pub(crate) fn fork_checker(&mut self, live: impl FnOnce(Vec<OsString>, UnixStream) -> u8) {
         let stdin = File::open("/dev/null").map(OwnedFd::from);
         let forked = stdin.and_then(|stdin| self.fork(Side::Checker, stdin, live));
-        self.checker = known(Side::Checker, forked);
+        self.checker = unless_failed(Side::Checker, forked);
     }
 
     /// The same for that of the virtual routers.
@@ -72,7 +72,7 @@ impl Nursery {
             self.beats = Some(beats);
             self.fork(Side::Routers, stdin, live)
         });
-        self.routers = known(Side::Routers, forked);
+        self.routers = unless_failed(Side::Routers, forked);
     }
 
     fn fork(
@@ -103,7 +103,7 @@ impl Nursery {
     }
 }
 
-fn known(side: Side, forked: io::Result<Offspring>) -> Option<Offspring> {
+fn unless_failed(side: Side, forked: io::Result<Offspring>) -> Option<Offspring> {
     forked
         .inspect_err(|error| debug!(%side, %error, "the process of the {side} is not forked"))
         .ok()
