@@ -75,7 +75,17 @@ async fn a_full_queue_refuses_and_an_abandoned_job_does_not_run() {
     assert_eq!(refused, Err(WorkerError::Busy));
     release.send(()).unwrap();
     assert_eq!(blocker.join().unwrap(), Ok(()));
-    assert_eq!(worker.run(|count| *count).await, Ok(0));
+
+    // The thread passes over them one by one: there need not be room at once.
+    let room = async {
+        loop {
+            match worker.run(|count| *count).await {
+                Err(WorkerError::Busy) => tokio::task::yield_now().await,
+                answer => break answer,
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(SOON, room).await, Ok(Ok(0)));
 }
 
 /// 255 VRIDs and two families on four interfaces, all of which take over at once.
