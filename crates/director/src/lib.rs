@@ -36,5 +36,5 @@ mod words;
 
 pub use self::capability::{CapabilityError, Needed};
 pub use self::control::ControlError;
-pub use self::hub::{Ended, Mode, Options, RunError, run};
+pub use self::hub::{Claim, Ended, Mode, Options, RunError, run};
 pub use self::process::Nursery;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use locum_ipvs::{ApplyError, Op, SyncDaemon, Table, TimeoutChange, Transport};
 
 use super::keeper::{DaemonError, Finishing, Keeper, Look, Outcome};
-use crate::site::Foreign;
+use crate::pool::Pools;
+use crate::site::{Foreign, Site};
 
 /// What is to be done there.
 #[derive(Debug)]
@@ -37,6 +38,18 @@ pub(super) struct Daemons {
 }
 
 impl Errand {
+    /// One that reads the table, and leaves the daemons alone.
+    pub(super) fn of(site: &Site, pools: &Pools) -> Self {
+        Self {
+            table: Arc::clone(pools.desired()),
+            finishing: pools.leftovers(),
+            look: Look::Read,
+            foreign: site.ipvs.foreign,
+            timeouts: site.ipvs.timeouts,
+            daemons: None,
+        }
+    }
+
     pub(super) fn run<T: Transport>(self, keeper: &mut Keeper<T>) -> Done {
         keeper.foreign = self.foreign;
         let outcome = keeper.pursue(&self.table, &self.finishing, self.look);

@@ -2,11 +2,13 @@
 //! process of its own, and shares nothing with the others but [`message`]s.
 
 mod changes;
+mod ending;
 mod errand;
 mod keeper;
 mod ledger;
 mod message;
 mod notice;
+mod opening;
 mod probes;
 mod record;
 mod roles;
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use crate::config::Director;
 
 pub(crate) use self::message::{Notice, Order};
+pub(crate) use self::opening::Opening;
 pub(crate) use self::record::Record;
 pub(crate) use self::side::{First, run};
 

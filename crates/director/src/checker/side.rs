@@ -1,28 +1,31 @@
 //! The loop of the checker side: reports of checks in, changes of the kernel's table out.
 
+mod first;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use locum_health::{Runner, RunnerLimits};
-use locum_ipvs::{Client, Connection, Limits, Service, Snapshot};
-use locum_netlink::{Namespace, Worker, WorkerError};
+use locum_ipvs::{Connection, Snapshot};
+use locum_netlink::{Worker, WorkerError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
+use super::ending;
 use super::errand::{Daemons, Done, Errand};
 use super::keeper::{Keeper, Look};
 use super::ledger::Ledger;
 use super::message::{Notice, Order};
-use super::record::Record;
+use super::opening::Opening;
 use super::{Options, changes, notice, probes, roles};
 use crate::clock;
 use crate::config::{Config, Draft, Memory, Source};
 use crate::overrides::ServerOverride;
 use crate::pool::{Checks, Input, Pools};
-use crate::site::{OnStop, Site};
+use crate::site::Site;
 use crate::words::chain;
 
 /// Changes that follow each other this fast become one plan…
@@ -34,11 +37,12 @@ const LONGEST_GATHER: Duration = Duration::from_millis(400);
 /// After a failure the table is read again so soon.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A configuration, valid, with its text.
-#[derive(Debug, Clone)]
+/// A configuration, valid, with its text, and what was done for it already.
+#[derive(Debug)]
 pub(crate) struct First {
     pub(crate) config: Config,
     pub(crate) source: Source,
+    pub(crate) opening: Option<Opening>,
 }
 
 /// Runs the checker side to its end, on this thread. `first` is what it knows already: [`Draft::Known`].
@@ -97,7 +101,9 @@ struct Side {
     kernel: Option<Worker<Keeper<Connection>>>,
     state_directory: PathBuf,
     /// Known from the beginning, until a first configuration is prepared.
-    first: Option<First>,
+    first: Option<(Config, Source)>,
+    /// What was done for that, until this side goes on with it.
+    opening: Option<Opening>,
     prepared: Option<Prepared>,
     /// The text of the configuration in force, with its number.
     taken: Option<(u64, Source)>,
@@ -140,6 +146,16 @@ enum Checked {
     NotAll,
 }
 
+impl Checked {
+    fn now(pools: &Pools) -> Self {
+        if pools.first_round_done() {
+            Self::All
+        } else {
+            Self::NotAll
+        }
+    }
+}
+
 impl Side {
     /// One without services.
     fn new(
@@ -150,6 +166,9 @@ impl Side {
         finish: mpsc::UnboundedSender<Result<Done, WorkerError>>,
     ) -> Self {
         let (now, site) = (clock::now(), Arc::<Site>::default());
+        let (first, opening) = first
+            .map(|first| ((first.config, first.source), first.opening))
+            .unzip();
         Self {
             waiting_until: now.checked_add(site.ipvs.start_bound),
             daemons_due: false,
@@ -160,6 +179,7 @@ impl Side {
             kernel: None,
             state_directory,
             first,
+            opening: opening.flatten(),
             prepared: None,
             taken: None,
             memory: Memory::default(),
@@ -200,14 +220,14 @@ impl Side {
     }
 
     fn prepare(&mut self, number: u64, draft: Draft) -> Result<Vec<String>, String> {
-        let First { config, source } = match (draft, self.first.take()) {
+        let (config, source) = match (draft, self.first.take()) {
             (Draft::Known, Some(first)) => first,
             (draft, _) => {
                 let source = draft.complete(self.taken.as_ref());
                 let source = source.map_err(|error| error.to_string())?;
                 let config = source.load_after(&self.memory);
                 let config = config.map_err(|error| error.to_string())?;
-                First { config, source }
+                (config, source)
             }
         };
         let changes = match self.taken {
@@ -244,49 +264,6 @@ impl Side {
             None => self.begin(site).await,
         }
         self.say(Notice::Committed { number, changes });
-    }
-
-    /// Takes the first services, if these are any.
-    async fn begin(&mut self, site: Arc<Site>) {
-        let record = Record::open(&self.state_directory);
-        if site.services.is_empty() && record.is_empty() {
-            self.site = site;
-            self.be_ready();
-            return;
-        }
-        let kernel = Worker::start("ipvs", &Namespace::default(), move || {
-            Ok(Keeper::new(Client::open(Limits::default())?, record))
-        });
-        let kernel = match kernel {
-            Ok(kernel) => kernel,
-            Err(error) => {
-                error!(%error, "the kernel's IPVS table cannot be kept: there is no socket");
-                self.be_ready();
-                return;
-            }
-        };
-        let wanted = Arc::clone(&site);
-        let inherited = kernel.run(move |keeper| {
-            let services = wanted.services.iter().flat_map(|service| &service.kernel);
-            keeper.inherited(services.map(Service::key))
-        });
-        let inherited = inherited.await;
-        // What is wrong with the kernel is told by the first errand.
-        let read = inherited.ok().and_then(Result::ok).unwrap_or_default();
-        let now = clock::now();
-        self.kernel = Some(kernel);
-        self.pools = Pools::new(now, &site, &read);
-        // Known before the first look at the table when this side follows one that died.
-        self.pools.override_servers(now, &self.wishes);
-        if self.waiting_until.is_some() {
-            self.waiting_until = now.checked_add(site.ipvs.start_bound);
-        }
-        self.daemons_due = site.ipvs.sync.is_some();
-        self.site = site;
-        self.look_at = Some(now);
-        self.read_at = now;
-        self.is_first = true;
-        self.check();
     }
 
     /// Takes another configuration; what is the same in it goes on.
@@ -366,21 +343,14 @@ impl Side {
         let sync = self.site.ipvs.sync.as_ref();
         let daemons = sync.filter(|_| reads || self.daemons_due);
         let errand = Errand {
-            table: Arc::clone(self.pools.desired()),
-            finishing: self.pools.leftovers(),
             look: if reads { Look::Read } else { Look::Trust },
-            foreign: self.site.ipvs.foreign,
-            timeouts: self.site.ipvs.timeouts,
             daemons: daemons.map(|sync| roles::daemons(sync, &self.masters)),
+            ..Errand::of(&self.site, &self.pools)
         };
         self.look_at = None;
         self.changed_at = None;
         self.daemons_due = false;
-        self.busy = Some(if self.pools.first_round_done() {
-            Checked::All
-        } else {
-            Checked::NotAll
-        });
+        self.busy = Some(Checked::now(&self.pools));
         tokio::spawn(async move {
             let done = kernel.run(move |keeper| errand.run(keeper)).await;
             // The loop has not ended, or nobody wants to know.
@@ -471,26 +441,9 @@ impl Side {
         }
         let has_daemons = self.site.ipvs.sync.is_some();
         let on_stop = self.site.ipvs.on_stop;
-        let ended = kernel.run(move |keeper| {
-            if has_daemons && let Err(error) = keeper.pursue_daemons(&[]) {
-                warn!("{}", chain(&error));
-            }
-            (on_stop == OnStop::Remove).then(|| keeper.clear())
-        });
-        match ended.await {
-            Ok(None) => info!("the IPVS table is left as it is"),
-            Ok(Some(outcome)) if outcome.is_complete() => {
-                info!(
-                    changes = outcome.made,
-                    "the IPVS table is empty of this director's services"
-                );
-            }
-            Ok(Some(outcome)) if outcome.is_hopeless() => {}
-            Ok(Some(outcome)) => {
-                let mut ledger = Ledger::default();
-                ledger.table(clock::now(), &outcome);
-            }
-            Err(error) => error!(%error, "the kernel's IPVS table is left as it is"),
+        let ended = kernel.run(move |keeper| ending::end(on_stop, has_daemons, keeper));
+        if let Err(error) = ended.await {
+            error!(%error, "the kernel's IPVS table is left as it is");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `director child`: a part of the program as a process of its own, started by `director run`.
 
-use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -8,10 +7,10 @@ use clap::Parser;
 use tracing::error;
 
 use super::{DONE, FAILED, fail};
-use crate::checker::First;
+use crate::checker::{First, Opening};
 use crate::logging::{self, LogFormat};
 use crate::process::child::{ChildError, Meeting, serve};
-use crate::process::{Beats, Side, realtime, socket_path};
+use crate::process::{Beats, Listener, Side, Unborn, realtime, socket_path};
 use crate::words::chain;
 use crate::{checker, programs, routers};
 
@@ -60,7 +59,10 @@ struct Words {
 }
 
 /// Runs a part in a process that was forked for it.
-pub(super) fn live(words: Vec<OsString>, stream: UnixStream) -> u8 {
+pub(super) fn live(unborn: Unborn) -> u8 {
+    let Some((words, stream)) = unborn.told() else {
+        return DONE;
+    };
     match Words::try_parse_from(words) {
         Ok(words) => begin(words.arguments, Some(stream)),
         Err(error) => {
@@ -70,15 +72,36 @@ pub(super) fn live(words: Vec<OsString>, stream: UnixStream) -> u8 {
     }
 }
 
+/// Whether somebody else has a say in a configuration, who is asked before it is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Say {
+    Others,
+    Nobody,
+}
+
 /// Runs the checks in a process that was forked by `parent` when that had a log and the configuration.
-pub(super) fn live_knowing(first: First, parent: u32, stream: UnixStream) -> u8 {
+pub(super) fn live_knowing(mut first: First, say: Say, parent: u32, mut unborn: Unborn) -> u8 {
     let director = &first.config.director;
+    let path = socket_path(&director.control_socket, Side::Checker);
+    let options = checker::Options::of(director);
+    // While a predecessor has the table, there is time.
+    let listener = match say {
+        Say::Nobody => Listener::claim(&path).ok(),
+        Say::Others => None,
+    };
+    if listener.is_some() {
+        first.opening = Opening::of(&options, &first.config.site);
+    }
+    unborn.prepared();
+    let Some((_, stream)) = unborn.told() else {
+        return DONE;
+    };
     let meeting = Meeting {
-        path: socket_path(&director.control_socket, Side::Checker),
+        path,
         parent,
         stream: Some(stream),
+        listener,
     };
-    let options = checker::Options::of(director);
     done(Side::Checker, serve_checker(meeting, options, Some(first)))
 }
 
@@ -136,6 +159,7 @@ fn run(arguments: ChildArguments, stream: Option<UnixStream>) -> Result<(), Chil
         path: socket,
         parent,
         stream,
+        listener: None,
     };
     match side {
         Side::Checker => {

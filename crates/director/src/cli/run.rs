@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 use tracing::warn;
 
+use super::child::{self, Say};
 use super::source::ReadError;
-use super::{DONE, FAILED, INVALID, UNREADABLE, child, fail, print_error, style};
+use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
 use crate::checker::First;
 use crate::config::Source;
 use crate::control::ControlError;
-use crate::hub::{self, Mode, Options, RunError};
+use crate::hub::{self, Claim, Mode, Options, RunError};
 use crate::logging::{self, LogFormat};
 use crate::process::Nursery;
 
@@ -110,14 +111,33 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
         fail(&error, "the file of --record cannot be written");
         return FAILED;
     }
-    let first = First { config, source };
+    let mut claim = match Claim::of(&config) {
+        Ok(claim) => claim,
+        Err(error) => {
+            fail(&error, cure(&error));
+            return FAILED;
+        }
+    };
     if !arguments.single_process {
         // Now that there is something for it to know.
         let parent = std::process::id();
-        nursery.fork_checker(|_, stream| child::live_knowing(first.clone(), parent, stream));
+        let say = match config.virtual_routers.as_slice() {
+            [] => Say::Nobody,
+            _ => Say::Others,
+        };
+        claim = nursery.fork_checker(claim, |claim, unborn| {
+            claim.leave_to_parent();
+            let (config, source) = (config.clone(), source.clone());
+            let first = First {
+                config,
+                source,
+                opening: None,
+            };
+            child::live_knowing(first, say, parent, unborn)
+        });
     }
-    let First { config, source } = first;
     let options = Options {
+        claim,
         config,
         source,
         path: arguments.config.clone(),

@@ -91,6 +91,11 @@ impl ControlSocket {
         Ok(Self { listener, file })
     }
 
+    /// For a process that was forked: the file stays, and so does the socket where the parent has it.
+    pub(crate) fn leave_to_parent(self) {
+        std::mem::forget(self.file);
+    }
+
     /// Answers requests, for as long as the future is polled; `events` answers those for the stream of events.
     pub(crate) async fn serve(self, control: Arc<dyn Control>, events: Router) -> io::Result<()> {
         let _file = self.file;

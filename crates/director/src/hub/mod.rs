@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-pub use self::start::{Ended, Mode, Options, RunError, run};
+pub use self::start::{Claim, Ended, Mode, Options, RunError, run};
 
 use self::commit::{Input, Party};
 use self::desk::{Ask, Waiting};

@@ -62,6 +62,30 @@ pub enum Ended {
     AtOnce,
 }
 
+/// What one director has at a time, and what it may do.
+#[derive(Debug)]
+pub struct Claim {
+    socket: ControlSocket,
+}
+
+impl Claim {
+    /// Makes the control socket, before anything is begun: whoever answers there may be holding the same addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Capability`] and [`RunError::Control`].
+    pub fn of(config: &Config) -> Result<Self, RunError> {
+        capability::check()?;
+        let socket = ControlSocket::bind(&config.director.control_socket)?;
+        Ok(Self { socket })
+    }
+
+    /// For a process that was forked: what it has of it goes, and nothing else.
+    pub(crate) fn leave_to_parent(self) {
+        self.socket.leave_to_parent();
+    }
+}
+
 /// What the director runs with.
 #[derive(Debug)]
 #[expect(
@@ -69,6 +93,8 @@ pub enum Ended {
     reason = "plain settings, built by callers"
 )]
 pub struct Options {
+    /// That of the first configuration.
+    pub claim: Claim,
     /// The first configuration.
     pub config: Config,
     /// The text it was read from.
@@ -116,6 +142,7 @@ pub fn run(options: Options) -> Result<Ended, RunError> {
 
 async fn serve(options: Options) -> Result<Ended, RunError> {
     let Options {
+        claim,
         config,
         source,
         path,
@@ -124,10 +151,7 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
         nursery,
     } = options;
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
-    capability::check()?;
     let name = config.director.name();
-    // Before the sides: whoever answers there may be holding the same addresses.
-    let socket = ControlSocket::bind(&config.director.control_socket)?;
     let watchdog = Watchdog::start(clock::now());
     let sides = Sides::start(sides::Plan {
         mode: &mode,
@@ -135,6 +159,7 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
         first: First {
             config: config.clone(),
             source: source.clone(),
+            opening: None,
         },
         director: &config.director,
         checker: checker::Options::of(&config.director),
@@ -154,7 +179,7 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
         asks,
     });
     let events = control::events::routes(stream.clone());
-    let answering = tokio::spawn(socket.serve(desk as Arc<dyn Control>, events));
+    let answering = tokio::spawn(claim.socket.serve(desk as Arc<dyn Control>, events));
     let notification = config.notification.clone();
     let programs = sides.programs();
     let notifications = Notifications::start(&name, notification, programs.clone(), &stream);

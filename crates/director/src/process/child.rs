@@ -57,6 +57,8 @@ pub(crate) struct Meeting {
     pub(crate) parent: u32,
     /// The connection, if it was made with it.
     pub(crate) stream: Option<StdUnixStream>,
+    /// That socket, if it has it already.
+    pub(crate) listener: Option<Listener>,
 }
 
 /// Runs a side on this thread. What is said to it and by it goes through a connection to its parent, and nobody else
@@ -109,6 +111,7 @@ async fn meet(meeting: Meeting) -> Result<Met, ChildError> {
         path,
         parent,
         stream,
+        listener,
     } = meeting;
     // Once they are listened to, these do nothing by themselves: the parent decides.
     let mut terminate = signal(SignalKind::terminate()).map_err(ChildError::EventLoop)?;
@@ -117,10 +120,15 @@ async fn meet(meeting: Meeting) -> Result<Met, ChildError> {
     }
     let bind = |error| ChildError::Bind(path.clone(), error);
     let accepted = async {
-        while socket::is_served(&path).await {
-            sleep(LOOK).await;
-        }
-        let listener = Listener::bind(&path)?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => {
+                while socket::is_served(&path) {
+                    sleep(LOOK).await;
+                }
+                Listener::bind(&path)?
+            }
+        };
         let stream = match stream {
             Some(stream) => UnixStream::from_std(stream)?,
             None => listener.accept(parent).await?,

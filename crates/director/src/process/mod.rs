@@ -19,8 +19,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 pub(crate) use self::beats::{BeatTable, Beats};
 pub use self::offspring::Nursery;
-pub(crate) use self::offspring::Offspring;
+pub(crate) use self::offspring::{Offspring, Unborn};
 pub(crate) use self::side::{Side, ToParent, ToSide};
+pub(crate) use self::socket::Listener;
 pub(crate) use self::spawn::{Launch, socket_path};
 pub(crate) use self::supervise::{Begin, Counts, News, Supervised};
 pub(crate) use self::watch::{Limits, Loss};

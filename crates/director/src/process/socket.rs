@@ -7,6 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::UnixStream;
 use tokio::time::sleep;
 use tracing::warn;
@@ -18,16 +20,15 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A socket that listens; its file is removed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Listener {
-    socket: tokio::net::UnixListener,
+pub(crate) struct Listener {
+    socket: UnixListener,
     path: PathBuf,
     /// The device and inode: by the end it may be the file of a successor.
     file: (u64, u64),
 }
 
 impl Listener {
-    /// Listens at `path`. The socket of a predecessor is replaced; that there is none that lives is the parent's care.
-    /// Needs a runtime.
+    /// Listens at `path`, where nobody lives: see [`is_served`]. The socket of one that is dead is replaced.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
@@ -40,15 +41,23 @@ impl Listener {
         fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
         socket.set_nonblocking(true)?;
         let file = inode(path)?;
-        let socket = tokio::net::UnixListener::from_std(socket)?;
         let path = path.to_owned();
         Ok(Self { socket, path, file })
     }
 
-    /// The parent, when it has come; everybody else is refused.
+    /// The same, unless there is somebody, who has to end before.
+    pub(crate) fn claim(path: &Path) -> io::Result<Self> {
+        if is_served(path) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        Self::bind(path)
+    }
+
+    /// The parent, when it has come; everybody else is refused. Needs a runtime.
     pub(super) async fn accept(&self, parent: u32) -> io::Result<UnixStream> {
+        let socket = tokio::net::UnixListener::from_std(self.socket.try_clone()?)?;
         loop {
-            let (stream, _) = self.socket.accept().await?;
+            let (stream, _) = socket.accept().await?;
             if is(&stream, parent) {
                 return Ok(stream);
             }
@@ -74,19 +83,18 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Is there a process that listens at `path`?
-pub(super) async fn is_served(path: &Path) -> bool {
-    match UnixStream::connect(path).await {
-        Ok(_) => true,
-        Err(error) => !matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
-        ),
-    }
+/// Is there a process that listens at `path`? Does not wait for it.
+pub(super) fn is_served(path: &Path) -> bool {
+    let connected = || -> Result<(), Errno> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)
+    };
+    !matches!(connected(), Err(Errno::CONNREFUSED | Errno::NOENT))
 }
 
 /// Connects to the process `pid` that listens at `path`, as soon as it does.
-pub(super) async fn connect(path: &Path, pid: u32) -> UnixStream {
+pub(super) async fn meet(path: &Path, pid: u32) -> UnixStream {
     loop {
         // An error means that it does not listen yet.
         if let Ok(stream) = UnixStream::connect(path).await
@@ -120,13 +128,13 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, MODE);
         let me = std::process::id();
-        let (accepted, _connected) = tokio::join!(listener.accept(me), connect(&path, me));
+        let (accepted, _connected) = tokio::join!(listener.accept(me), meet(&path, me));
         accepted.unwrap();
         let short = Duration::from_millis(50);
-        let stranger = async { tokio::join!(listener.accept(me + 1), connect(&path, me)) };
+        let stranger = async { tokio::join!(listener.accept(me + 1), meet(&path, me)) };
         assert!(timeout(short, stranger).await.is_err(), "not the parent");
         assert!(
-            timeout(short, connect(&path, me + 1)).await.is_err(),
+            timeout(short, meet(&path, me + 1)).await.is_err(),
             "not the child"
         );
     }
@@ -135,7 +143,11 @@ mod tests {
     async fn a_stale_socket_is_replaced_and_that_of_a_successor_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control.routers.sock");
-        let old = Listener::bind(&path).unwrap();
+        assert!(!is_served(&path));
+        let old = Listener::claim(&path).unwrap();
+        assert!(is_served(&path));
+        let error = Listener::claim(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         let new = Listener::bind(&path).unwrap();
         drop(old);
         assert!(path.exists());

@@ -8,6 +8,7 @@ mod bench;
 mod connections;
 mod dual;
 mod mass;
+mod opening;
 mod processes;
 mod story;
 mod table;
@@ -49,5 +50,7 @@ fn main() -> ExitCode {
         processes::a_killed_checker_changes_no_pool,
         processes::a_routers_process_that_stays_away_is_no_master,
         mass::a_thousand_servers_that_flip_are_one_plan,
+        opening::a_start_that_fails_leaves_nothing,
+        opening::a_start_that_is_killed_does_not_disturb_the_next,
     ])
 }

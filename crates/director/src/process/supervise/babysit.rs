@@ -186,7 +186,7 @@ impl<O: ToSide, N: ToParent> Babysitter<O, N> {
     async fn connect(&mut self, child: &mut Running) -> Result<Connection<O>, Loss> {
         let pid = child.id().unwrap_or(0);
         let path = self.launch.socket.clone();
-        let mut connecting = std::pin::pin!(socket::connect(&path, pid));
+        let mut connecting = std::pin::pin!(socket::meet(&path, pid));
         loop {
             let until = self.end.or_else(|| self.watch.poll_timeout());
             let until = until.unwrap_or_else(clock::now);

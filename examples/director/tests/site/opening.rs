@@ -1,0 +1,112 @@
+//! A start whose table is filled before anything else is there, where no virtual router is configured.
+
+use std::path::Path;
+use std::process::Command;
+
+use locum_ipvs::{Client, Limits};
+use locum_lab::{Director, Host, Signal, wait_until};
+
+use crate::Result;
+use crate::bench::PATIENCE;
+
+/// So many that filling the table takes a while.
+const SERVICES: u8 = 200;
+
+/// From none for the program itself to enough for all of it.
+const DESCRIPTORS: std::ops::RangeInclusive<u16> = 3..=40;
+
+fn configuration(services: u8) -> String {
+    let head = "[director]\ncontrol_socket = \"/run/director/control.sock\"\n\
+        [ipvs]\nreconcile_interval = \"1h\"\n"
+        .to_owned();
+    (1..=services).fold(head, |text, number| {
+        text + &format!(
+            "[[virtual_service]]\nname = \"s{number}\"\naddress = \"192.0.2.{number}:80\"\nprotocol = \"tcp\"\n\
+             initial = \"up\"\nserver = [{{ address = \"198.51.100.1\" }}, {{ address = \"198.51.100.2\" }}]\n"
+        )
+    })
+}
+
+/// How many services and servers the kernel has.
+fn entries(host: &Host) -> Result<usize> {
+    let mut client = host.run(|| Client::open(Limits::default()))?;
+    let table = client.snapshot()?;
+    let each = table.iter().map(|service| 1 + service.destinations.len());
+    Ok(each.sum())
+}
+
+fn expect(host: &Host, expected: usize, when: &str) -> Result {
+    match entries(host)? {
+        found if found == expected => Ok(()),
+        found => Err(format!("{found} entries {when}, and not {expected}").into()),
+    }
+}
+
+fn run(case: impl FnOnce(&Host) -> Result) {
+    let host = Host::new("balancer").unwrap();
+    case(&host).unwrap();
+}
+
+/// Each thing that it needs is missing once.
+pub(crate) fn a_start_that_fails_leaves_nothing() {
+    run(|host| {
+        let path = Path::new("/run/director.toml");
+        host.write(path, &configuration(1))?;
+        let mut ran = 0;
+        for descriptors in DESCRIPTORS {
+            let program = env!("CARGO_BIN_EXE_director");
+            let mut command = Command::new("sh");
+            let script = "ulimit -n $0; exec \"$@\"";
+            command.args(["-c", script, &descriptors.to_string(), program]);
+            command.args(["run", "-c"]).arg(path);
+            let child = host.spawn(command)?;
+            wait_until("the start to be over", PATIENCE, || {
+                !child.is_running() || child.log().text().contains("is running")
+            })?;
+            if child.is_running() {
+                ran += 1;
+                expect(host, 3, "while it runs")?;
+            }
+            child.terminate(PATIENCE)?;
+            wait_until("its processes to end", PATIENCE, || {
+                host.processes().is_empty()
+            })?;
+            let when = format!("after a start with {descriptors} descriptors");
+            expect(host, 0, &format!("{when}:\n{}", child.log().text()))?;
+        }
+        match ran {
+            0 => Err("it never ran".into()),
+            _ => Ok(()),
+        }
+    });
+}
+
+pub(crate) fn a_start_that_is_killed_does_not_disturb_the_next() {
+    run(|host| {
+        let program = Path::new(env!("CARGO_BIN_EXE_director"));
+        let text = configuration(SERVICES);
+        let all = 3 * usize::from(SERVICES);
+        for signal in [Signal::Kill, Signal::Term, Signal::Int] {
+            let first = Director::start(host, program, &text)?;
+            wait_until("the table to be filled", PATIENCE, || {
+                !first.child().is_running() || entries(host).is_ok_and(|entries| entries == all)
+            })?;
+            expect(
+                host,
+                all,
+                &format!("of the first:\n{}", first.child().log().text()),
+            )?;
+            first.child().signal(signal)?;
+            first.child().wait(PATIENCE)?;
+            let second = Director::start(host, program, &text)?;
+            second.wait_ready(PATIENCE)?;
+            wait_until("the others to end", PATIENCE, || {
+                host.processes().len() == 4
+            })?;
+            expect(host, all, "of the second")?;
+            second.stop(PATIENCE)?;
+            expect(host, 0, "after the end")?;
+        }
+        Ok(())
+    });
+}
