@@ -31,6 +31,7 @@ mod reload;
 mod report;
 mod server;
 mod service;
+mod start;
 #[cfg(test)]
 mod tests;
 mod wishes;
@@ -50,6 +51,7 @@ pub(crate) use self::server::Connections;
 use self::server::{Duty, Found, Server, Standing};
 use self::service::Pool;
 pub(crate) use self::service::QuorumState;
+pub(crate) use self::start::first_tables;
 use self::wishes::Wishes;
 use crate::site::{Check, OnFailure, RealServer, Site, VirtualService};
 
@@ -175,13 +177,7 @@ impl Pools {
         self.table.get_or_init(|| {
             let mut table = Table::new();
             for (config, pool) in self.each() {
-                let destinations = pool.destinations(config);
-                for service in &config.kernel {
-                    let fitting = service::fitting(service.key(), &destinations);
-                    // A validated site has each service once, and what does not fit was left out.
-                    let inserted = table.insert(service.clone(), fitting.into_values());
-                    debug_assert!(inserted.is_ok(), "{inserted:?}");
-                }
+                put(&mut table, config, pool);
             }
             for departing in self.departing.values() {
                 let service = departing.service.clone();
@@ -468,5 +464,16 @@ impl Before {
             | (Standing::Down, Standing::Down)
             | (Standing::Up, Standing::Up) => None,
         }
+    }
+}
+
+/// Puts in what a service should have.
+fn put(table: &mut Table, config: &VirtualService, pool: &Pool) {
+    let destinations = pool.destinations(config);
+    for service in &config.kernel {
+        let fitting = service::fitting(service.key(), &destinations);
+        // A validated site has each service once, and what does not fit was left out.
+        let inserted = table.insert(service.clone(), fitting.into_values());
+        debug_assert!(inserted.is_ok(), "{inserted:?}");
     }
 }

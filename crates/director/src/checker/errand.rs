@@ -53,6 +53,16 @@ impl Errand {
     pub(super) fn run<T: Transport>(self, keeper: &mut Keeper<T>) -> Done {
         keeper.foreign = self.foreign;
         let outcome = keeper.pursue(&self.table, &self.finishing, self.look);
+        self.end(keeper, outcome)
+    }
+
+    /// The rest of it, where the table has been filled with this outcome.
+    pub(super) fn after<T: Transport>(self, keeper: &mut Keeper<T>, filled: Outcome) -> Done {
+        keeper.believe(&self.table, &filled);
+        self.end(keeper, filled)
+    }
+
+    fn end<T: Transport>(self, keeper: &mut Keeper<T>, outcome: Outcome) -> Done {
         // Where the table cannot be read, nothing else works either.
         let reachable = outcome.unread.is_none();
         let timeouts = match reachable {

@@ -39,6 +39,13 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    fn note(&mut self, op: Op, answer: Result<(), ApplyError>) {
+        match answer {
+            Ok(()) => self.made += 1,
+            Err(error) => self.refused.push((op, error)),
+        }
+    }
+
     /// Is the kernel's table now what it should be?
     pub(crate) const fn is_complete(&self) -> bool {
         self.unread.is_none() && self.refused.is_empty()
@@ -76,18 +83,45 @@ impl<T: Transport> Keeper<T> {
         }
     }
 
-    /// What the kernel has now of an earlier run: services of the record, and those that `wanted` names.
+    /// What the kernel has now of an earlier run: services that `wanted` names. `None`: it has nothing, as after a boot.
     pub(crate) fn inherited<'k>(
         &mut self,
         wanted: impl IntoIterator<Item = &'k ServiceKey>,
-    ) -> Result<Snapshot, QueryError> {
+    ) -> Result<Option<Snapshot>, QueryError> {
         let mut snapshot = self.client.snapshot()?;
-        // Nothing is there after a boot.
-        if snapshot.iter().next().is_some() {
-            let wanted: BTreeSet<&ServiceKey> = wanted.into_iter().collect();
-            snapshot.retain(|actual| wanted.contains(&actual.service.key));
+        if snapshot.iter().next().is_none() {
+            return Ok(None);
         }
-        Ok(snapshot)
+        let wanted: BTreeSet<&ServiceKey> = wanted.into_iter().collect();
+        snapshot.retain(|actual| wanted.contains(&actual.service.key));
+        Ok(Some(snapshot))
+    }
+
+    /// Fills the kernel's table, which has nothing, with all that the `pieces` have; `services` are theirs. What that was as a
+    /// whole is said [later](Self::believe).
+    pub(crate) fn fill<'k>(
+        &mut self,
+        services: impl IntoIterator<Item = &'k ServiceKey>,
+        pieces: impl IntoIterator<Item = Table>,
+    ) -> Outcome {
+        self.record.announce(services);
+        let nothing = Snapshot::default();
+        let mut outcome = Outcome {
+            read: Some(Snapshot::default()),
+            ..Outcome::default()
+        };
+        let ops = pieces
+            .into_iter()
+            .flat_map(|piece| plan_with(&piece, &nothing, |_, _| Removal::Remove));
+        self.client
+            .apply_each(ops, |op, answer| outcome.note(op, answer));
+        outcome
+    }
+
+    /// What the kernel's table should be after it was filled with that, piece by piece.
+    pub(crate) fn believe(&mut self, table: &Arc<Table>, outcome: &Outcome) {
+        self.record.confirm(table);
+        self.believed = outcome.refused.is_empty().then(|| Arc::clone(table));
     }
 
     /// Makes the table `desired`, but for what is `finishing`.
@@ -107,16 +141,13 @@ impl<T: Transport> Keeper<T> {
         // Before the first change: after a crash the record names all that may be left.
         self.record.add(desired);
         let mut outcome = Outcome::default();
-        let told = |op, answer| match answer {
-            Ok(()) => outcome.made += 1,
-            Err(error) => outcome.refused.push((op, error)),
-        };
         match (&self.believed, look) {
             (Some(believed), Look::Trust) => {
                 let actual = believed.to_snapshot();
                 let remove = |_: &ServiceKey, _: &DestinationEntry| Removal::Remove;
                 let ops = plan_lazily(desired, &actual, remove);
-                self.client.apply_each(ops, told);
+                self.client
+                    .apply_each(ops, |op, answer| outcome.note(op, answer));
             }
             (None, Look::Trust) | (_, Look::Read) => match self.read() {
                 Ok(actual) => {
@@ -124,7 +155,8 @@ impl<T: Transport> Keeper<T> {
                         outcome.drift = plan_with(believed, &actual, removal);
                     }
                     let ops = plan_lazily(desired, &actual, removal);
-                    self.client.apply_each(ops, told);
+                    self.client
+                        .apply_each(ops, |op, answer| outcome.note(op, answer));
                     outcome.read = Some(actual);
                 }
                 Err(error) => {

@@ -13,7 +13,7 @@ use super::errand::{Done, Errand};
 use super::keeper::Keeper;
 use super::record::Record;
 use crate::clock;
-use crate::pool::Pools;
+use crate::pool::{Pools, first_tables};
 use crate::site::{OnStop, Site};
 
 /// What a side that begins with it has to do no more.
@@ -35,11 +35,19 @@ impl Opening {
         }
         let record = Record::open(&options.state_directory);
         let mut keeper = Keeper::new(Client::open(Limits::default()).ok()?, record);
-        let services = site.services.iter().flat_map(|service| &service.kernel);
-        let inherited = keeper.inherited(services.map(Service::key));
+        let services = || site.services.iter().flat_map(|service| &service.kernel);
+        let inherited = keeper.inherited(services().map(Service::key));
+        let now = clock::now();
+        // Before its pools are in memory.
+        let filled = matches!(inherited, Ok(None))
+            .then(|| keeper.fill(services().map(Service::key), first_tables(now, site)));
         // What is wrong with the kernel shows again in what is done there.
-        let pools = Pools::new(clock::now(), site, &inherited.unwrap_or_default());
-        let done = Errand::of(site, &pools).run(&mut keeper);
+        let pools = Pools::new(now, site, &inherited.ok().flatten().unwrap_or_default());
+        let errand = Errand::of(site, &pools);
+        let done = match filled {
+            Some(outcome) => errand.after(&mut keeper, outcome),
+            None => errand.run(&mut keeper),
+        };
         let changes = done.outcome.made;
         debug!(changes, "the kernel's IPVS table was filled first of all");
         Some(Self {

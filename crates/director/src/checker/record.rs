@@ -51,6 +51,17 @@ impl Record {
         self.table.contains_key(key) || self.earlier.contains(&key.to_string())
     }
 
+    /// These services are put in the kernel's table soon, which has nothing: the table that has them is [confirmed](Self::confirm)
+    /// afterwards.
+    pub(crate) fn announce<'k>(&self, services: impl IntoIterator<Item = &'k ServiceKey>) {
+        self.write(services);
+    }
+
+    /// Its services are those that were announced.
+    pub(crate) fn confirm(&mut self, table: &Arc<Table>) {
+        self.table = Arc::clone(table);
+    }
+
     /// The services of `table` are put in the kernel's soon.
     pub(crate) fn add(&mut self, table: &Arc<Table>) {
         let old = std::mem::replace(&mut self.table, Arc::clone(table));
@@ -64,7 +75,7 @@ impl Record {
             is_known &= self.earlier.remove(&key.to_string());
         }
         if !is_known {
-            self.write();
+            self.write(self.table.services().map(Service::key));
         }
     }
 
@@ -72,7 +83,7 @@ impl Record {
     pub(crate) fn keep(&mut self) {
         if !self.earlier.is_empty() {
             self.earlier.clear();
-            self.write();
+            self.write(self.table.services().map(Service::key));
         }
     }
 
@@ -88,13 +99,13 @@ impl Record {
     }
 
     /// A whole new file takes the place of the old one: a crash leaves one of the two.
-    fn write(&self) {
+    fn write<'k>(&self, services: impl IntoIterator<Item = &'k ServiceKey>) {
         let Some(file) = &self.file else { return };
         let new = file.with_extension("new");
         let written = file
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| self.write_to(BufWriter::new(File::create(&new)?)))
+            .and_then(|()| self.write_to(BufWriter::new(File::create(&new)?), services))
             .and_then(|()| fs::rename(&new, file));
         if let Err(error) = written {
             warn!(%error, "the record {} cannot be written: after a crash, services that are then not configured any \
@@ -102,9 +113,13 @@ impl Record {
         }
     }
 
-    fn write_to(&self, mut file: impl io::Write) -> io::Result<()> {
-        for service in self.table.services() {
-            writeln!(file, "{}", service.key())?;
+    fn write_to<'k>(
+        &self,
+        mut file: impl io::Write,
+        services: impl IntoIterator<Item = &'k ServiceKey>,
+    ) -> io::Result<()> {
+        for service in services {
+            writeln!(file, "{service}")?;
         }
         for name in &self.earlier {
             writeln!(file, "{name}")?;

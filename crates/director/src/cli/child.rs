@@ -8,6 +8,7 @@ use tracing::error;
 
 use super::{DONE, FAILED, fail};
 use crate::checker::{First, Opening};
+use crate::config::{Config, Source};
 use crate::logging::{self, LogFormat};
 use crate::process::child::{ChildError, Meeting, serve};
 use crate::process::{Beats, Listener, Side, Unborn, realtime, socket_path};
@@ -80,8 +81,14 @@ pub(super) enum Say {
 }
 
 /// Runs the checks in a process that was forked by `parent` when that had a log and the configuration.
-pub(super) fn live_knowing(mut first: First, say: Say, parent: u32, mut unborn: Unborn) -> u8 {
-    let director = &first.config.director;
+pub(super) fn live_knowing(
+    config: &Config,
+    source: &Source,
+    say: Say,
+    parent: u32,
+    mut unborn: Unborn,
+) -> u8 {
+    let director = &config.director;
     let path = socket_path(&director.control_socket, Side::Checker);
     let options = checker::Options::of(director);
     // While a predecessor has the table, there is time.
@@ -89,9 +96,10 @@ pub(super) fn live_knowing(mut first: First, say: Say, parent: u32, mut unborn: 
         Say::Nobody => Listener::claim(&path).ok(),
         Say::Others => None,
     };
-    if listener.is_some() {
-        first.opening = Opening::of(&options, &first.config.site);
-    }
+    let opening = match &listener {
+        Some(_) => Opening::of(&options, &config.site),
+        None => None,
+    };
     unborn.prepared();
     let Some((_, stream)) = unborn.told() else {
         return DONE;
@@ -101,6 +109,11 @@ pub(super) fn live_knowing(mut first: First, say: Say, parent: u32, mut unborn: 
         parent,
         stream: Some(stream),
         listener,
+    };
+    let first = First {
+        config: config.clone(),
+        source: source.clone(),
+        opening,
     };
     done(Side::Checker, serve_checker(meeting, options, Some(first)))
 }

@@ -10,7 +10,6 @@ use tracing::warn;
 use super::child::{self, Say};
 use super::source::ReadError;
 use super::{DONE, FAILED, INVALID, UNREADABLE, fail, print_error, style};
-use crate::checker::First;
 use crate::config::Source;
 use crate::control::ControlError;
 use crate::hub::{self, Claim, Mode, Options, RunError};
@@ -127,13 +126,7 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
         };
         claim = nursery.fork_checker(claim, |claim, unborn| {
             claim.leave_to_parent();
-            let (config, source) = (config.clone(), source.clone());
-            let first = First {
-                config,
-                source,
-                opening: None,
-            };
-            child::live_knowing(first, say, parent, unborn)
+            child::live_knowing(&config, &source, say, parent, unborn)
         });
     }
     let options = Options {

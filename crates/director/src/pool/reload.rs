@@ -1,11 +1,11 @@
-//! From one configuration to the next, and from the kernel's table to the first.
+//! From one configuration to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use locum_health::Health;
-use locum_ipvs::{Destination, DestinationKey, Service, ServiceKey, Snapshot, Weight};
+use locum_ipvs::{Destination, DestinationKey, Service, ServiceKey, Weight};
 
 use super::drain::{Departing, Leaving};
 use super::server::{Duty, Found, Probe, Server, Standing, destination};
@@ -14,31 +14,6 @@ use super::{Before, Checks, Place, Pools, settle};
 use crate::site::{Check, MassFailure, RealServer, Site, VirtualService};
 
 impl Pools {
-    pub(super) fn start(&mut self, now: Instant, inherited: &Snapshot) {
-        let ipvs = &self.site.ipvs;
-        for config in &self.site.services {
-            let found = |kernel: &[Service], entry: &Destination| find(kernel, entry, inherited);
-            let slot = || next(&mut self.next_slot);
-            let wish = |_: &str| None;
-            let settles = now + ipvs.start_bound;
-            let mut pool = Pool::new(now, config, settles, found, wish, slot);
-            pool.settle(now, config);
-            self.pools.push(pool);
-        }
-        // Counted when something happens: the table does not wait for that.
-        self.burst.begin(ipvs.mass_failure);
-        self.find_leftovers(now, inherited);
-        self.find_places();
-        self.reschedule();
-    }
-
-    /// What else is to be done with the first configuration before a server can be found to be down, or up.
-    pub(super) fn be_counted(&mut self) {
-        if !self.burst.is_counted() {
-            self.add_up(self.burst.settings());
-        }
-    }
-
     pub(super) fn reload(&mut self, now: Instant, site: &Arc<Site>) -> Checks {
         self.be_counted();
         let checks_before = (self.next_slot, self.places.len());
@@ -160,7 +135,7 @@ impl Pools {
         pool.leaving.retain(is_free);
     }
 
-    fn find_places(&mut self) {
+    pub(super) fn find_places(&mut self) {
         self.places.clear();
         for (pool_index, pool) in self.pools.iter().enumerate() {
             for (server_index, server) in pool.servers.iter().enumerate() {
@@ -196,30 +171,6 @@ impl Pools {
         let ready = servers.filter(|(_, server)| server.extra().duty == Duty::Ready);
         let ready = ready.map(|(config, server)| (config.address(), server.standing()));
         self.burst.recount(mass_failure, ready);
-    }
-
-    /// Entries that are in a service of ours, and neither a server nor the sorry server.
-    fn find_leftovers(&mut self, now: Instant, inherited: &Snapshot) {
-        for config in &self.site.services {
-            let Some(until) = deadline(now, config.drain_timeout) else {
-                continue;
-            };
-            let servers = config.servers.iter().map(destination);
-            let sorry = config.sorry.map(|s| Destination::new(s.address, s.forward));
-            let known: Vec<Destination> = servers.chain(sorry).collect();
-            for service in &config.kernel {
-                let Some(actual) = inherited.get(service.key()) else {
-                    continue;
-                };
-                let known = fitting(service.key(), &known);
-                let unknown = actual
-                    .destinations
-                    .keys()
-                    .filter(|key| !known.contains_key(key));
-                let unknown = unknown.map(|key| ((*service.key(), *key), until));
-                self.leftovers.extend(unknown);
-            }
-        }
     }
 }
 
@@ -372,23 +323,7 @@ fn place(service: &VirtualService, server: &RealServer) -> Option<DestinationKey
     Some(destination(server).key(first.key()))
 }
 
-/// In any of the services; a server whose configured weight is 0 serves with that.
-fn find(kernel: &[Service], entry: &Destination, inherited: &Snapshot) -> Found {
-    let configured = entry.settings().weight;
-    let mut found = Found::Absent;
-    for key in kernel.iter().map(Service::key) {
-        let service = inherited.get(key);
-        let actual = service.and_then(|service| service.destinations.get(&entry.key(key)));
-        match actual.map(|actual| actual.settings.weight) {
-            None => {}
-            Some(weight) if weight > 0 || weight == configured => return Found::Serving,
-            Some(_) => found = Found::Quiesced,
-        }
-    }
-    found
-}
-
-fn next(counter: &mut u64) -> super::Slot {
+pub(super) fn next(counter: &mut u64) -> super::Slot {
     let slot = super::Slot(*counter);
     *counter = counter.saturating_add(1);
     slot

@@ -97,7 +97,7 @@ fn what_an_earlier_run_left_is_inherited_or_removed() {
     first.pursue(&table(&[80, 443], &[21]), &Finishing::new(), Look::Read);
     // The process dies; the kernel and the file stay.
     let mut second = Keeper::new(first.client, Record::open(directory.path()));
-    let inherited = second.inherited(&[key(80)]).unwrap();
+    let inherited = second.inherited(&[key(80)]).unwrap().unwrap();
     assert_eq!(inherited.iter().count(), 1);
     second.pursue(&table(&[80], &[21]), &Finishing::new(), Look::Read);
     assert!(kernel_has(&mut second, &table(&[80], &[21])));
@@ -190,4 +190,39 @@ fn what_may_finish_its_connections_is_drained_first() {
     assert_eq!((outcome.made, outcome.drift), (0, vec![]));
     keeper.pursue(&wanted, &Finishing::new(), Look::Read);
     assert!(kernel_has(&mut keeper, &wanted));
+}
+
+#[test]
+fn an_empty_table_is_filled_piece_by_piece() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::new(Client::new(Kernel::new()), Record::open(directory.path()));
+    assert!(keeper.inherited(&[key(80)]).unwrap().is_none());
+    let pieces = [80, 443].map(|port| Table::clone(&table(&[port], &[21, 22])));
+    let outcome = keeper.fill(&[key(80), key(443)], pieces);
+    assert!(outcome.is_complete() && outcome.read.is_some());
+    assert_eq!(outcome.made, 6);
+    let whole = table(&[80, 443], &[21, 22]);
+    assert!(kernel_has(&mut keeper, &whole));
+    // Should it die now, its successor knows what is its own.
+    let record = Record::open(directory.path());
+    assert!(record.has(&key(80)) && record.has(&key(443)));
+
+    keeper.believe(&whole, &outcome);
+    let outcome = keeper.pursue(&whole, &Finishing::new(), Look::Trust);
+    assert_eq!((outcome.made, outcome.read), (0, None));
+    assert!(keeper.clear().is_complete());
+    assert!(kernel_has(&mut keeper, &Table::new()));
+}
+
+#[test]
+fn what_a_filling_lacks_is_a_doubt() {
+    let mut keeper = keeper(Foreign::Keep);
+    keeper.client().transport().lose_answers_after(0);
+    let whole = table(&[80], &[21, 22]);
+    let outcome = keeper.fill(&[key(80)], [Table::clone(&whole)]);
+    assert!(!outcome.is_complete());
+    keeper.believe(&whole, &outcome);
+    let outcome = keeper.pursue(&whole, &Finishing::new(), Look::Trust);
+    assert!(outcome.is_complete() && outcome.read.is_some());
+    assert!(kernel_has(&mut keeper, &whole));
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use locum_health::Health;
-use locum_ipvs::{Op, Snapshot, plan};
+use locum_ipvs::{Op, Snapshot, Table, plan};
 use proptest::prelude::*;
 
 use super::super::server::{Duty, Standing};
 use super::super::service::QuorumState;
-use super::super::{Checks, Input, Slot};
+use super::super::{Checks, Input, Pools, Slot, first_tables};
 use super::support::*;
 use crate::overrides::{ServerOverride, ServerWish};
 use crate::site::{Initial, MassFailure, OnFailure, RealServer, Site, VirtualService};
@@ -321,5 +321,19 @@ proptest! {
             prop_assert!(changes <= allowed, "s{} changed {} times", server, changes);
             prop_assert_eq!(there.last(), Some(&is_up.contains(&server)));
         }
+    }
+
+    #[test]
+    fn the_first_table_is_the_same_in_pieces(site in any_site()) {
+        let now = crate::clock::now();
+        let pools = Pools::new(now, &Arc::new(site.clone()), &Snapshot::default());
+        let mut whole = Table::new();
+        for piece in first_tables(now, &site) {
+            for service in piece.services() {
+                let destinations = piece.destinations(service.key()).copied();
+                whole.insert(service.clone(), destinations).unwrap();
+            }
+        }
+        prop_assert_eq!(&whole, &**pools.desired());
     }
 }
