@@ -12,6 +12,7 @@ use crate::config::{Config, Source};
 use crate::logging::{self, LogFormat};
 use crate::process::child::{ChildError, Meeting, serve};
 use crate::process::{Beats, Listener, Side, Unborn, realtime, socket_path};
+use crate::signals::Held;
 use crate::words::chain;
 use crate::{checker, programs, routers};
 
@@ -87,6 +88,7 @@ pub(super) fn live_knowing(
     say: Say,
     parent: u32,
     mut unborn: Unborn,
+    held: Held,
 ) -> u8 {
     let director = &config.director;
     let path = socket_path(&director.control_socket, Side::Checker);
@@ -115,7 +117,8 @@ pub(super) fn live_knowing(
         source: source.clone(),
         opening,
     };
-    done(Side::Checker, serve_checker(meeting, options, Some(first)))
+    let served = serve_checker(meeting, Some(held), options, Some(first));
+    done(Side::Checker, served)
 }
 
 pub(super) fn execute(arguments: ChildArguments) -> u8 {
@@ -149,10 +152,11 @@ fn done(side: Side, result: Result<(), ChildError>) -> u8 {
 
 fn serve_checker(
     meeting: Meeting,
+    held: Option<Held>,
     options: checker::Options,
     first: Option<First>,
 ) -> Result<(), ChildError> {
-    serve(meeting, |orders, notices| {
+    serve(meeting, held, |orders, notices| {
         checker::run(options, first, orders, notices);
     })
 }
@@ -180,9 +184,9 @@ fn run(arguments: ChildArguments, stream: Option<UnixStream>) -> Result<(), Chil
                 state_directory,
                 name,
             };
-            serve_checker(meeting, options, None)
+            serve_checker(meeting, None, options, None)
         }
-        Side::Programs => serve(meeting, |orders, notices| {
+        Side::Programs => serve(meeting, None, |orders, notices| {
             programs::run(programs::Options::default(), orders, notices);
         }),
         Side::Routers => {
@@ -192,7 +196,7 @@ fn run(arguments: ChildArguments, stream: Option<UnixStream>) -> Result<(), Chil
                 record,
                 beats: beats.map_err(ChildError::Beats)?,
             };
-            serve(meeting, |orders, notices| {
+            serve(meeting, None, |orders, notices| {
                 routers::run(options, orders, notices);
             })
         }

@@ -125,8 +125,8 @@ pub(super) fn execute(arguments: &RunArguments) -> u8 {
             _ => Say::Others,
         };
         claim = nursery.fork_checker(claim, |claim, unborn| {
-            claim.leave_to_parent();
-            child::live_knowing(&config, &source, say, parent, unborn)
+            let held = claim.leave_to_parent();
+            child::live_knowing(&config, &source, say, parent, unborn, held)
         });
     }
     let options = Options {

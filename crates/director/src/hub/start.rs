@@ -22,7 +22,7 @@ use crate::events::Stream;
 use crate::notify::Notifications;
 use crate::overrides::Overrides;
 use crate::process::Nursery;
-use crate::signals::Signals;
+use crate::signals::{Held, Signals};
 use crate::{checker, clock, routers, track};
 
 /// Programs and others who are told of the end have so long for that.
@@ -66,23 +66,27 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Claim {
     socket: ControlSocket,
+    held: Held,
 }
 
 impl Claim {
-    /// Makes the control socket, before anything is begun: whoever answers there may be holding the same addresses.
+    /// Makes the control socket, before anything is begun: whoever answers there may be holding the same addresses. From now
+    /// on, signals to this thread wait for [`run`].
     ///
     /// # Errors
     ///
-    /// [`RunError::Capability`] and [`RunError::Control`].
+    /// [`RunError::Capability`], [`RunError::Control`] and [`RunError::EventLoop`].
     pub fn of(config: &Config) -> Result<Self, RunError> {
         capability::check()?;
+        let held = Held::now().map_err(RunError::EventLoop)?;
         let socket = ControlSocket::bind(&config.director.control_socket)?;
-        Ok(Self { socket })
+        Ok(Self { socket, held })
     }
 
-    /// For a process that was forked: what it has of it goes, and nothing else.
-    pub(crate) fn leave_to_parent(self) {
+    /// For a process that was forked: what it has of it goes, and nothing else. Its own signals still wait.
+    pub(crate) fn leave_to_parent(self) -> Held {
         self.socket.leave_to_parent();
+        self.held
     }
 }
 
@@ -142,7 +146,7 @@ pub fn run(options: Options) -> Result<Ended, RunError> {
 
 async fn serve(options: Options) -> Result<Ended, RunError> {
     let Options {
-        claim,
+        claim: Claim { socket, held },
         config,
         source,
         path,
@@ -151,6 +155,7 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
         nursery,
     } = options;
     let mut signals = Signals::new().map_err(RunError::EventLoop)?;
+    drop(held);
     let name = config.director.name();
     let watchdog = Watchdog::start(clock::now());
     let sides = Sides::start(sides::Plan {
@@ -179,7 +184,7 @@ async fn serve(options: Options) -> Result<Ended, RunError> {
         asks,
     });
     let events = control::events::routes(stream.clone());
-    let answering = tokio::spawn(claim.socket.serve(desk as Arc<dyn Control>, events));
+    let answering = tokio::spawn(socket.serve(desk as Arc<dyn Control>, events));
     let notification = config.notification.clone();
     let programs = sides.programs();
     let notifications = Notifications::start(&name, notification, programs.clone(), &stream);

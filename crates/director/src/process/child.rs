@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use super::frame::{self, Overflow};
 use super::socket::{self, Listener};
 use super::{ToParent, ToSide};
+use crate::signals::{self, Held};
 
 /// So long the parent has to connect.
 const MEET: Duration = Duration::from_secs(10);
@@ -62,9 +63,10 @@ pub(crate) struct Meeting {
 }
 
 /// Runs a side on this thread. What is said to it and by it goes through a connection to its parent, and nobody else
-/// may connect. The end of that connection, and SIGTERM, end its orders.
+/// may connect. The end of that connection, and SIGTERM, end its orders; if it was `held`, that waits until it is listened to.
 pub(crate) fn serve<O: ToSide, N: ToParent>(
     meeting: Meeting,
+    held: Option<Held>,
     run: impl FnOnce(mpsc::UnboundedReceiver<O>, mpsc::UnboundedSender<N>),
 ) -> Result<(), ChildError> {
     // Unbounded: only the parent can fill the one, and `frame::pump` bounds the other.
@@ -88,7 +90,9 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
         }
     });
     let link = link.map_err(ChildError::EventLoop)?;
-    if when_met.blocking_recv().is_ok() {
+    let has_met = when_met.blocking_recv().is_ok();
+    drop(held);
+    if has_met {
         run(queue, teller);
     }
     drop(over);
@@ -118,6 +122,7 @@ async fn meet(meeting: Meeting) -> Result<Met, ChildError> {
     for kind in [SignalKind::interrupt(), SignalKind::hangup()] {
         drop(signal(kind).map_err(ChildError::EventLoop)?);
     }
+    signals::let_through();
     let bind = |error| ChildError::Bind(path.clone(), error);
     let accepted = async {
         let listener = match listener {

@@ -52,5 +52,7 @@ fn main() -> ExitCode {
         mass::a_thousand_servers_that_flip_are_one_plan,
         opening::a_start_that_fails_leaves_nothing,
         opening::a_start_that_is_killed_does_not_disturb_the_next,
+        opening::a_start_that_is_ended_leaves_nothing,
+        opening::a_restart_changes_nothing,
     ])
 }

@@ -10,10 +10,13 @@ use crate::Result;
 use crate::bench::PATIENCE;
 
 /// So many that filling the table takes a while.
-const SERVICES: u8 = 200;
+const SERVICES: u8 = 60;
 
-/// From none for the program itself to enough for all of it.
-const DESCRIPTORS: std::ops::RangeInclusive<u16> = 3..=40;
+/// A service has two servers.
+const ALL: usize = 180;
+
+/// From too few for its control socket to enough for all of it; each of them would take a minute more.
+const DESCRIPTORS: [u16; 11] = [8, 11, 13, 14, 16, 19, 22, 25, 28, 32, 40];
 
 fn configuration(services: u8) -> String {
     let head = "[director]\ncontrol_socket = \"/run/director/control.sock\"\n\
@@ -81,32 +84,85 @@ pub(crate) fn a_start_that_fails_leaves_nothing() {
     });
 }
 
+fn start(host: &Host) -> Result<Director> {
+    let program = Path::new(env!("CARGO_BIN_EXE_director"));
+    Ok(Director::start(host, program, &configuration(SERVICES))?)
+}
+
+/// One whose table has just been filled.
+fn start_filled(host: &Host) -> Result<Director> {
+    let director = start(host)?;
+    wait_until("the table to be filled", PATIENCE, || {
+        !director.child().is_running() || entries(host).is_ok_and(|entries| entries == ALL)
+    })?;
+    let log = director.child().log().text();
+    expect(host, ALL, &format!("of the first:\n{log}"))?;
+    Ok(director)
+}
+
+fn wait_for_its_processes_alone(host: &Host) -> Result {
+    Ok(wait_until("four processes", PATIENCE, || {
+        host.processes().len() == 4
+    })?)
+}
+
 pub(crate) fn a_start_that_is_killed_does_not_disturb_the_next() {
     run(|host| {
-        let program = Path::new(env!("CARGO_BIN_EXE_director"));
-        let text = configuration(SERVICES);
-        let all = 3 * usize::from(SERVICES);
-        for signal in [Signal::Kill, Signal::Term, Signal::Int] {
-            let first = Director::start(host, program, &text)?;
-            wait_until("the table to be filled", PATIENCE, || {
-                !first.child().is_running() || entries(host).is_ok_and(|entries| entries == all)
-            })?;
-            expect(
-                host,
-                all,
-                &format!("of the first:\n{}", first.child().log().text()),
-            )?;
-            first.child().signal(signal)?;
-            first.child().wait(PATIENCE)?;
-            let second = Director::start(host, program, &text)?;
-            second.wait_ready(PATIENCE)?;
-            wait_until("the others to end", PATIENCE, || {
-                host.processes().len() == 4
-            })?;
-            expect(host, all, "of the second")?;
-            second.stop(PATIENCE)?;
-            expect(host, 0, "after the end")?;
+        let first = start_filled(host)?;
+        first.child().signal(Signal::Kill)?;
+        first.child().wait(PATIENCE)?;
+        let second = start(host)?;
+        second.wait_ready(PATIENCE)?;
+        wait_for_its_processes_alone(host)?;
+        expect(host, ALL, "of the second")?;
+        second.stop(PATIENCE)?;
+        expect(host, 0, "after the end")
+    });
+}
+
+pub(crate) fn a_start_that_is_ended_leaves_nothing() {
+    run(|host| {
+        for signal in [Signal::Term, Signal::Int] {
+            for all in [false, true] {
+                let director = start_filled(host)?;
+                match all {
+                    true => host.signal_all(signal)?,
+                    false => director.child().signal(signal)?,
+                }
+                let status = director.child().wait(PATIENCE)?;
+                wait_until("its processes to end", PATIENCE, || {
+                    host.processes().is_empty()
+                })?;
+                let log = director.child().log().text();
+                let when = format!("after {signal:?} to all: {all}, {status}:\n{log}");
+                expect(host, 0, &when)?;
+                if !status.success() {
+                    return Err(when.into());
+                }
+            }
         }
         Ok(())
+    });
+}
+
+pub(crate) fn a_restart_changes_nothing() {
+    run(|host| {
+        let first = start_filled(host)?;
+        // Not even a reload at the wrong moment.
+        first.child().signal(Signal::Hup)?;
+        wait_for_its_processes_alone(host)?;
+        host.kill_all()?;
+        drop(first);
+        let second = start(host)?;
+        let mut seen = Ok(());
+        wait_until("the second to run", PATIENCE, || {
+            seen = expect(host, ALL, "during a restart");
+            seen.is_err() || second.child().log().text().contains("is running")
+        })?;
+        seen?;
+        wait_for_its_processes_alone(host)?;
+        expect(host, ALL, "after a restart")?;
+        second.stop(PATIENCE)?;
+        expect(host, 0, "after the end")
     });
 }
