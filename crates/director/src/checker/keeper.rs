@@ -83,18 +83,18 @@ impl<T: Transport> Keeper<T> {
         }
     }
 
-    /// What the kernel has now of an earlier run: services that `wanted` names. `None`: it has nothing, as after a boot.
+    /// What the kernel has now of an earlier run: services that `wanted` names.
     pub(crate) fn inherited<'k>(
         &mut self,
         wanted: impl IntoIterator<Item = &'k ServiceKey>,
-    ) -> Result<Option<Snapshot>, QueryError> {
+    ) -> Result<Snapshot, QueryError> {
         let mut snapshot = self.client.snapshot()?;
-        if snapshot.iter().next().is_none() {
-            return Ok(None);
+        // Nothing is there after a boot.
+        if snapshot.iter().next().is_some() {
+            let wanted: BTreeSet<&ServiceKey> = wanted.into_iter().collect();
+            snapshot.retain(|actual| wanted.contains(&actual.service.key));
         }
-        let wanted: BTreeSet<&ServiceKey> = wanted.into_iter().collect();
-        snapshot.retain(|actual| wanted.contains(&actual.service.key));
-        Ok(Some(snapshot))
+        Ok(snapshot)
     }
 
     /// Fills the kernel's table, which has nothing, with all that the `pieces` have; `services` are theirs. What that was as a

@@ -1,10 +1,10 @@
 //! The first table, filled before anything else of this side is there: for a process that is forked where nobody else has a
-//! say in the configuration.
+//! say in the configuration, and a kernel that has nothing.
 
 use std::io;
 use std::sync::Arc;
 
-use locum_ipvs::{Client, Connection, Limits, Service};
+use locum_ipvs::{Client, Connection, Limits, Service, Snapshot};
 use tracing::debug;
 
 use super::Options;
@@ -27,61 +27,51 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Makes the kernel's table what it should be at the start. `None`: there is nothing to be kept, or no socket for it,
-    /// which the side says when it begins.
+    /// Fills the kernel's table. `None`: there is nothing to be kept; or the kernel has something already, which others may use;
+    /// or there is something wrong with it, which the side says when it begins.
     pub(crate) fn of(options: &Options, site: &Arc<Site>) -> Option<Self> {
         if site.services.is_empty() {
             return None;
         }
+        let mut client = Client::open(Limits::default()).ok()?;
+        if !client.services().ok()?.is_empty() {
+            return None;
+        }
         let record = Record::open(&options.state_directory);
-        let mut keeper = Keeper::new(Client::open(Limits::default()).ok()?, record);
-        let services = || site.services.iter().flat_map(|service| &service.kernel);
-        let inherited = keeper.inherited(services().map(Service::key));
+        let mut table = Provisional(Some(Keeper::new(client, record)));
+        let keeper = table.0.as_mut()?;
+        let services = site.services.iter().flat_map(|service| &service.kernel);
         let now = clock::now();
         // Before its pools are in memory.
-        let filled = matches!(inherited, Ok(None))
-            .then(|| keeper.fill(services().map(Service::key), first_tables(now, site)));
-        // What is wrong with the kernel shows again in what is done there.
-        let pools = Pools::new(now, site, &inherited.ok().flatten().unwrap_or_default());
-        let errand = Errand::of(site, &pools);
-        let done = match filled {
-            Some(outcome) => errand.after(&mut keeper, outcome),
-            None => errand.run(&mut keeper),
-        };
-        let changes = done.outcome.made;
+        let filled = keeper.fill(services.map(Service::key), first_tables(now, site));
+        let changes = filled.made;
         debug!(changes, "the kernel's IPVS table was filled first of all");
+        let pools = Pools::new(now, site, &Snapshot::default());
+        let done = Errand::of(site, &pools).after(keeper, filled);
         Some(Self {
             site: Arc::clone(site),
             pools,
-            table: Provisional {
-                keeper: Some(keeper),
-                on_stop: site.ipvs.on_stop,
-            },
+            table,
             done,
         })
     }
 }
 
-/// A table of which nobody else knows yet: dropped, it is dealt with as at a stop.
+/// A table of which nobody else knows yet: dropped, it is empty again.
 #[derive(Debug)]
-pub(super) struct Provisional {
-    keeper: Option<Keeper<Connection>>,
-    on_stop: OnStop,
-}
+pub(super) struct Provisional(Option<Keeper<Connection>>);
 
 impl Provisional {
     /// From now on it is somebody's.
     pub(super) fn take(mut self) -> io::Result<Keeper<Connection>> {
-        self.keeper
-            .take()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.0.take().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl Drop for Provisional {
     fn drop(&mut self) {
-        if let Some(keeper) = &mut self.keeper {
-            ending::end(self.on_stop, false, keeper);
+        if let Some(keeper) = &mut self.0 {
+            ending::end(OnStop::Remove, false, keeper);
         }
     }
 }

@@ -51,9 +51,10 @@ impl Record {
         self.table.contains_key(key) || self.earlier.contains(&key.to_string())
     }
 
-    /// These services are put in the kernel's table soon, which has nothing: the table that has them is [confirmed](Self::confirm)
+    /// These services are put in the kernel's table soon, which has no others: the table that has them is [confirmed](Self::confirm)
     /// afterwards.
-    pub(crate) fn announce<'k>(&self, services: impl IntoIterator<Item = &'k ServiceKey>) {
+    pub(crate) fn announce<'k>(&mut self, services: impl IntoIterator<Item = &'k ServiceKey>) {
+        self.earlier.clear();
         self.write(services);
     }
 

@@ -77,7 +77,7 @@ async fn live(
             order = orders.recv() => match order {
                 Some(Order::Stop) => break,
                 Some(order) => side.obey(order).await,
-                // The parent has died: another one carries on with the table and the daemons.
+                // The parent has died: another one carries on with the table and the daemons, unless it does not know of them.
                 None => return,
             },
             Some(done) = finished.recv() => side.returned(done),

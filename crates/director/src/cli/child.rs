@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Parser;
 use tracing::error;
@@ -110,7 +111,7 @@ pub(super) fn live_knowing(
         path,
         parent,
         stream: Some(stream),
-        listener,
+        listener: listener.map(Arc::new),
     };
     let first = First {
         config: config.clone(),

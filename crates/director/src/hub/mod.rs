@@ -194,7 +194,8 @@ impl Hub {
     fn leaving(&mut self, party: Party) {
         let until = clock::now().checked_add(LEAVING);
         self.stage = Stage::Leaving { party, until };
-        if !self.sides.has(party) {
+        // One that has not been heard of yet may have done something already.
+        if self.sides.is_over(party) {
             self.has_left(party);
         }
     }

@@ -138,7 +138,7 @@ impl Hub {
 
     /// Reads the file again. One that cannot be read or has mistakes changes nothing.
     pub(super) fn reload(&mut self, asked_by: Option<desk::Answer>) {
-        if self.attempt.is_some() {
+        if self.attempt.is_some() || self.stage == Stage::Starting {
             self.next.get_or_insert_default().extend(asked_by);
             return;
         }

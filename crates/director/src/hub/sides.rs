@@ -188,6 +188,11 @@ impl Sides {
         self.up.contains(&party.side())
     }
 
+    /// Has it ended for good?
+    pub(super) fn is_over(&self, party: Party) -> bool {
+        self.over.contains(&party.side())
+    }
+
     /// Is one that dies started again?
     pub(super) fn are_processes(&self) -> bool {
         self.beats.is_some()

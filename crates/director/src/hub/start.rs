@@ -146,7 +146,7 @@ pub fn run(options: Options) -> Result<Ended, RunError> {
 
 async fn serve(options: Options) -> Result<Ended, RunError> {
     let Options {
-        claim: Claim { socket, held },
+        claim: Claim { held, socket },
         config,
         source,
         path,

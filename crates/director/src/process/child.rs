@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub(crate) struct Meeting {
     /// The connection, if it was made with it.
     pub(crate) stream: Option<StdUnixStream>,
     /// That socket, if it has it already.
-    pub(crate) listener: Option<Listener>,
+    pub(crate) listener: Option<Arc<Listener>>,
 }
 
 /// Runs a side on this thread. What is said to it and by it goes through a connection to its parent, and nobody else
@@ -74,6 +75,8 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
     let (teller, notices) = mpsc::unbounded_channel();
     let (met, when_met) = oneshot::channel();
     let (over, ended) = oneshot::channel::<()>();
+    // It is there as long as this side is, even if nobody comes.
+    let _there = meeting.listener.clone();
     let link = thread::Builder::new().name("link".to_owned());
     let link = link.spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,10 +93,12 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
         }
     });
     let link = link.map_err(ChildError::EventLoop)?;
-    let has_met = when_met.blocking_recv().is_ok();
-    drop(held);
-    if has_met {
+    if when_met.blocking_recv().is_ok() {
+        drop(held);
         run(queue, teller);
+    } else {
+        drop(run);
+        drop(held);
     }
     drop(over);
     match link.join() {
@@ -105,7 +110,7 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
 struct Met {
     stream: UnixStream,
     /// As long as it is there, this process is: see [`meet`].
-    listener: Listener,
+    listener: Arc<Listener>,
     terminate: Signal,
 }
 
@@ -131,7 +136,7 @@ async fn meet(meeting: Meeting) -> Result<Met, ChildError> {
                 while socket::is_served(&path) {
                     sleep(LOOK).await;
                 }
-                Listener::bind(&path)?
+                Arc::new(Listener::bind(&path)?)
             }
         };
         let stream = match stream {

@@ -11,9 +11,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open, setpgid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{getpid, pidfd_open, pidfd_send_signal, setpgid, waitid};
 use rustix::stdio::dup2_stdin;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{BeatTable, Side};
 use crate::sys::{self, Forked};
@@ -27,19 +30,58 @@ const LONGEST: u32 = 64 << 10;
 /// So long it may prepare itself.
 const PREPARING: Duration = Duration::from_secs(30);
 
-/// A process that waits to be told what to be: see [`Offspring::begin`]. It ends when this is dropped before.
+/// One that is not needed has so long to end, and to undo what it has prepared.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// A process that waits to be told what to be: see [`Offspring::begin`]. Dropped before, it ends, which is waited for.
 #[derive(Debug)]
-pub(crate) struct Offspring {
-    pub(super) pid: Pid,
-    pub(super) handle: OwnedFd,
+pub(crate) struct Offspring(Option<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    pid: Pid,
+    /// That of pidfd_open(2).
+    handle: OwnedFd,
     stream: UnixStream,
 }
 
-impl Offspring {
-    /// Waits until it has [prepared](Unborn::prepared) itself.
-    fn prepared(&mut self) -> io::Result<()> {
+impl Waiting {
+    fn prepared(&self) -> io::Result<()> {
         self.stream.set_read_timeout(Some(PREPARING))?;
-        self.stream.read_exact(&mut [0])
+        (&self.stream).read_exact(&mut [0])
+    }
+
+    fn tell(&self, words: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(words.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        (&self.stream).write_all(&length.to_be_bytes())?;
+        (&self.stream).write_all(words)?;
+        self.stream.set_nonblocking(true)
+    }
+
+    fn end(self) -> rustix::io::Result<()> {
+        let Self { handle, stream, .. } = self;
+        drop(stream);
+        let patience = Timespec::try_from(ENDING).map_err(|_| Errno::INVAL)?;
+        poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience))?;
+        waitid(
+            WaitId::PidFd(handle.as_fd()),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        )?;
+        Ok(())
+    }
+}
+
+impl Offspring {
+    /// Waits until it has [prepared](Unborn::prepared) itself. If it does not, it is killed.
+    fn prepared(self) -> Option<Self> {
+        let waiting = self.0.as_ref()?;
+        if let Err(error) = waiting.prepared() {
+            warn!(%error, "a forked process hangs or has died: it is started as a program");
+            // It may be dead.
+            let _ = pidfd_send_signal(&waiting.handle, Signal::KILL);
+            return None;
+        }
+        Some(self)
     }
 
     /// Has it begin as if it had been started with these arguments. What is said to it then goes through the stream.
@@ -48,12 +90,24 @@ impl Offspring {
         arguments: &[OsString],
     ) -> io::Result<(Pid, OwnedFd, UnixStream)> {
         let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
-        let words = words.join(&0);
-        let length = u32::try_from(words.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.stream.write_all(&length.to_be_bytes())?;
-        self.stream.write_all(&words)?;
-        self.stream.set_nonblocking(true)?;
-        Ok((self.pid, self.handle, self.stream))
+        if let Some(waiting) = &self.0 {
+            waiting.tell(&words.join(&0))?;
+        }
+        let waiting = self.0.take().ok_or(io::ErrorKind::NotFound)?;
+        Ok((waiting.pid, waiting.handle, waiting.stream))
+    }
+
+    /// For another process that was forked: this is not its own.
+    fn leave_to_parent(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Offspring {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(Waiting::end) {
+            debug!(%error, "a forked process cannot be waited for");
+        }
     }
 }
 
@@ -107,8 +161,7 @@ impl Nursery {
     pub(crate) fn fork_checker<T>(&mut self, both: T, live: impl FnOnce(T, Unborn) -> u8) -> T {
         let stdin = File::open("/dev/null").map(OwnedFd::from);
         let (both, forked) = self.fork(Side::Checker, stdin, both, live);
-        let prepared = forked.and_then(|mut forked| forked.prepared().map(|()| forked));
-        self.checker = unless_failed(Side::Checker, prepared);
+        self.checker = unless_failed(Side::Checker, forked).and_then(Offspring::prepared);
         both
     }
 
@@ -130,7 +183,11 @@ impl Nursery {
         both: T,
         live: impl FnOnce(T, Unborn) -> u8,
     ) -> (T, io::Result<Offspring>) {
-        let made = || Ok((stdin?, UnixStream::pair()?, sys::fork()?));
+        let made = || {
+            // Where there are no such handles, none is forked.
+            pidfd_open(getpid(), PidfdFlags::empty())?;
+            Ok((stdin?, UnixStream::pair()?, sys::fork()?))
+        };
         let (stdin, (here, there), forked) = match made() {
             Ok(made) => made,
             Err(error) => return (both, Err(error)),
@@ -140,7 +197,14 @@ impl Nursery {
             Forked::Child => {
                 drop(here);
                 // Of the others, only the parent may hold the ends: they are to see when it dies.
-                *self = Self::default();
+                let Self {
+                    checker, routers, ..
+                } = std::mem::take(self);
+                let others = [checker, routers];
+                others
+                    .into_iter()
+                    .flatten()
+                    .for_each(Offspring::leave_to_parent);
                 let life = || become_one(side, stdin, there, |unborn| live(both, unborn));
                 // What this process holds besides is the parent's, and not to be cleaned up here.
                 let code = catch_unwind(AssertUnwindSafe(life)).map_or(PANICKED, i32::from);
@@ -148,10 +212,12 @@ impl Nursery {
             }
         };
         let handle = pidfd_open(pid, PidfdFlags::empty());
-        let offspring = handle.map(|handle| Offspring {
-            pid,
-            handle,
-            stream: here,
+        let offspring = handle.map(|handle| {
+            Offspring(Some(Waiting {
+                pid,
+                handle,
+                stream: here,
+            }))
         });
         (both, offspring.map_err(Into::into))
     }
@@ -178,7 +244,8 @@ fn become_one(
         Ok(()) => live(Unborn { stream }),
         Err(error) => {
             debug!(%side, %error, "the process of the {side} has not begun");
-            1
+            // As below: what `live` holds is the parent's too.
+            process::exit(1)
         }
     }
 }

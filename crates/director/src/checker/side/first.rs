@@ -47,10 +47,10 @@ impl Side {
         });
         let inherited = inherited.await;
         // What is wrong with the kernel is told by the first errand.
-        let read = inherited.ok().and_then(Result::ok).flatten();
+        let read = inherited.ok().and_then(Result::ok).unwrap_or_default();
         let now = clock::now();
         self.kernel = Some(kernel);
-        self.pools = Pools::new(now, &site, &read.unwrap_or_default());
+        self.pools = Pools::new(now, &site, &read);
         // Known before the first look at the table when this side follows one that died.
         self.pools.override_servers(now, &self.wishes);
         if self.waiting_until.is_some() {
