@@ -92,7 +92,13 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
             Err(error) => Err(ChildError::EventLoop(error)),
         }
     });
-    let link = link.map_err(ChildError::EventLoop)?;
+    let link = match link {
+        Ok(link) => link,
+        Err(error) => {
+            drop(run);
+            return Err(ChildError::EventLoop(error));
+        }
+    };
     if when_met.blocking_recv().is_ok() {
         drop(held);
         run(queue, teller);
