@@ -98,10 +98,24 @@ impl Connection {
     ///
     /// [`RequestError::Interrupted`] when it changed each time, else as for any request.
     pub fn dump(&mut self, request: &Request) -> Result<Vec<Message>, RequestError> {
+        self.dump_as(request, |message| message)
+    }
+
+    /// The same, with only what is `read` from each message kept in memory. What was read of a table that changed meanwhile
+    /// is not returned.
+    ///
+    /// # Errors
+    ///
+    /// As for [`dump`](Self::dump).
+    pub fn dump_as<T>(
+        &mut self,
+        request: &Request,
+        mut read: impl FnMut(Message) -> T,
+    ) -> Result<Vec<T>, RequestError> {
         let mut deadline = Deadline::after(self.timeout);
         for _ in 0..MAX_DUMPS {
-            if let Some(messages) = self.dump_once(request, &mut deadline)? {
-                return Ok(messages);
+            if let Some(read) = self.dump_once(request, &mut deadline, &mut read)? {
+                return Ok(read);
             }
         }
         Err(RequestError::Interrupted)
@@ -177,11 +191,12 @@ impl Connection {
     }
 
     /// `None` when the table changed during the dump.
-    fn dump_once(
+    fn dump_once<T>(
         &mut self,
         request: &Request,
         deadline: &mut Deadline,
-    ) -> Result<Option<Vec<Message>>, RequestError> {
+        read: &mut impl FnMut(Message) -> T,
+    ) -> Result<Option<Vec<T>>, RequestError> {
         let sequence = self.next_sequence();
         let mut datagram = Vec::with_capacity(request.length());
         request.write(DUMP, sequence, &mut datagram);
@@ -189,7 +204,7 @@ impl Connection {
         let mut dump = Dump {
             sequence,
             interrupted: false,
-            messages: Vec::new(),
+            read: Vec::new(),
         };
         loop {
             let Ok(lengths) = self.socket.receive_two(&mut self.buffers, deadline) else {
@@ -198,9 +213,9 @@ impl Connection {
             };
             for (buffer, length) in self.buffers.chunks(BUFFER).zip(lengths) {
                 for frame in Frames(buffer.get(..length).unwrap_or_default()) {
-                    if let Some(end) = dump.take(frame) {
+                    if let Some(end) = dump.take(frame, read) {
                         end?;
-                        return Ok((!dump.interrupted).then_some(dump.messages));
+                        return Ok((!dump.interrupted).then_some(dump.read));
                     }
                 }
             }
@@ -247,15 +262,19 @@ impl Slot {
 }
 
 /// A dump in progress.
-struct Dump {
+struct Dump<T> {
     sequence: u32,
     interrupted: bool,
-    messages: Vec<Message>,
+    read: Vec<T>,
 }
 
-impl Dump {
+impl<T> Dump<T> {
     /// How the dump ended, if `frame` ends it.
-    fn take(&mut self, frame: Frame<'_>) -> Option<Result<(), RequestError>> {
+    fn take(
+        &mut self,
+        frame: Frame<'_>,
+        read: &mut impl FnMut(Message) -> T,
+    ) -> Option<Result<(), RequestError>> {
         if frame.sequence != self.sequence {
             return None;
         }
@@ -267,7 +286,7 @@ impl Dump {
                 Some(errno) => Err(RequestError::Kernel(io::Error::from_raw_os_error(errno))),
             }),
             _ => {
-                self.messages.push(frame.to_message());
+                self.read.push(read(frame.to_message()));
                 None
             }
         }

@@ -119,23 +119,20 @@ fn an_interrupted_dump_is_noticed() {
     let mut dump = Dump {
         sequence: 7,
         interrupted: false,
-        messages: Vec::new(),
+        read: Vec::new(),
     };
-    assert!(dump.take(frame(RTM_GETLINK, 2, &[])).is_none());
+    let read = &mut |message: Message| message.kind();
+    assert!(dump.take(frame(RTM_GETLINK, 2, &[]), read).is_none());
     assert!(!dump.interrupted);
-    assert!(
-        dump.take(frame(RTM_GETLINK, 2 | DUMP_INTERRUPTED, &[]))
-            .is_none()
-    );
-    assert!(
-        dump.take(Frame {
-            sequence: 6,
-            ..frame(DONE, 0, &[0; 4])
-        })
-        .is_none(),
-        "stale"
-    );
-    assert!(matches!(dump.take(frame(DONE, 2, &[0; 4])), Some(Ok(()))));
+    let interrupted = frame(RTM_GETLINK, 2 | DUMP_INTERRUPTED, &[]);
+    assert!(dump.take(interrupted, read).is_none());
+    let stale = Frame {
+        sequence: 6,
+        ..frame(DONE, 0, &[0; 4])
+    };
+    assert!(dump.take(stale, read).is_none());
+    let end = dump.take(frame(DONE, 2, &[0; 4]), read);
+    assert!(matches!(end, Some(Ok(()))));
     assert!(dump.interrupted);
-    assert_eq!(dump.messages.len(), 2);
+    assert_eq!(dump.read, [RTM_GETLINK; 2]);
 }
