@@ -130,7 +130,7 @@ impl Kernel {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            services: self.services.clone(),
+            services: self.services.clone().into_iter().map(boxed).collect(),
         }
     }
 
@@ -201,4 +201,8 @@ impl Transport for Kernel {
     fn dump(&mut self, request: &Request) -> Result<Vec<Message>, RequestError> {
         self.answer(request, true).map_err(refused)
     }
+}
+
+fn boxed((key, service): (ServiceKey, ActualService)) -> (ServiceKey, Box<ActualService>) {
+    (key, Box::new(service))
 }

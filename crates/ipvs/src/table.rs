@@ -127,7 +127,7 @@ impl Table {
                     .map(|(key, destination)| DestinationEntry::idle(key, destination))
                     .collect(),
             };
-            (*key, actual)
+            (*key, Box::new(actual))
         });
         Snapshot {
             services: services.collect(),
@@ -146,7 +146,8 @@ impl Table {
 /// The services as they are in the kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    pub(crate) services: BTreeMap<ServiceKey, ActualService>,
+    /// In boxes, as in [`Table`].
+    pub(crate) services: BTreeMap<ServiceKey, Box<ActualService>>,
 }
 
 /// A service and its destinations as they are in the kernel.
@@ -168,13 +169,13 @@ impl Snapshot {
 
     /// All services, in order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = &ActualService> {
-        self.services.values()
+        self.services.values().map(|service| &**service)
     }
 
     /// One service.
     #[must_use]
     pub fn get(&self, key: &ServiceKey) -> Option<&ActualService> {
-        self.services.get(key)
+        self.services.get(key).map(|service| &**service)
     }
 
     /// Forgets the services that `keep` does not want, such as those of somebody else, so that a plan leaves them alone.

@@ -72,14 +72,17 @@ impl<T: Transport> Client<T> {
                     service,
                     destinations,
                 };
-                services.insert(actual.service.key, actual);
+                services.insert(actual.service.key, Box::new(actual));
             }
             // The kernel resumes a dump by position: what others add or delete makes it skip or repeat services.
-            let later = self.services()?;
-            if are_the_same(&services, &later) {
+            let later = self.dump(request::services, |message| {
+                let ServiceEntry { key, settings, .. } = reply::service(message)?;
+                Ok((key, settings))
+            })?;
+            if are_the_same(&services, later) {
                 return Ok(Snapshot { services });
             }
-            entries = later;
+            entries = self.services()?;
         }
         Err(QueryError::Changing)
     }
@@ -90,11 +93,7 @@ impl<T: Transport> Client<T> {
     ///
     /// Any [`QueryError`].
     pub fn services(&mut self) -> Result<Vec<ServiceEntry>, QueryError> {
-        let messages = self.dump(request::services)?;
-        Ok(messages
-            .iter()
-            .map(reply::service)
-            .collect::<Result<_, _>>()?)
+        self.dump(request::services, reply::service)
     }
 
     /// One service.
@@ -122,12 +121,10 @@ impl<T: Transport> Client<T> {
     }
 
     fn dump_destinations(&mut self, key: &ServiceKey) -> Result<Vec<DestinationEntry>, QueryError> {
-        let messages = self.dump(|family| request::destinations(family, key))?;
-        let mut entries = Vec::with_capacity(messages.len());
-        for message in &messages {
-            entries.push(reply::destination(message, key.family())?);
-        }
-        Ok(entries)
+        self.dump(
+            |family| request::destinations(family, key),
+            |message| reply::destination(message, key.family()),
+        )
     }
 
     /// The synchronisation daemons that run: none, one of either role, or both.
@@ -136,11 +133,7 @@ impl<T: Transport> Client<T> {
     ///
     /// Any [`QueryError`].
     pub fn daemons(&mut self) -> Result<Vec<SyncDaemonEntry>, QueryError> {
-        let messages = self.dump(request::daemons)?;
-        Ok(messages
-            .iter()
-            .map(reply::daemon)
-            .collect::<Result<_, _>>()?)
+        self.dump(request::daemons, reply::daemon)
     }
 
     /// How long the kernel remembers connections.
@@ -179,8 +172,17 @@ impl<T: Transport> Client<T> {
         Ok(message.ok_or(DecodeError::Truncated)?)
     }
 
-    fn dump(&mut self, build: impl Fn(u16) -> Request) -> Result<Vec<Message>, QueryError> {
-        self.query(|client, family| client.transport.dump(&build(family)))
+    /// Each message is read as it comes: a large table is in memory once.
+    fn dump<E>(
+        &mut self,
+        build: impl Fn(u16) -> Request,
+        read: impl Fn(&Message) -> Result<E, DecodeError>,
+    ) -> Result<Vec<E>, QueryError> {
+        let dumped = self.query(|client, family| {
+            let read = |message| read(&message);
+            client.transport.dump_as(&build(family), read)
+        })?;
+        Ok(dumped.into_iter().collect::<Result<_, _>>()?)
     }
 
     /// No query fails with `ENOENT` but for a family that is gone.
@@ -207,13 +209,13 @@ impl<T: Transport> Client<T> {
 }
 
 /// A list may have a service twice, and miss another for it.
-fn are_the_same(services: &BTreeMap<ServiceKey, ActualService>, list: &[ServiceEntry]) -> bool {
-    let by_key: BTreeMap<&ServiceKey, &ServiceSettings> = list
-        .iter()
-        .map(|entry| (&entry.key, &entry.settings))
-        .collect();
+fn are_the_same(
+    services: &BTreeMap<ServiceKey, Box<ActualService>>,
+    list: Vec<(ServiceKey, ServiceSettings)>,
+) -> bool {
+    let by_key: BTreeMap<ServiceKey, ServiceSettings> = list.into_iter().collect();
     let read = services
         .iter()
         .map(|(key, actual)| (key, &actual.service.settings));
-    by_key.into_iter().eq(read)
+    by_key.iter().eq(read)
 }

@@ -17,6 +17,22 @@ pub trait Transport {
     ///
     /// When the kernel refuses, or its answer is lost.
     fn dump(&mut self, request: &Request) -> Result<Vec<Message>, RequestError>;
+
+    /// The same, for one that need not have all messages in memory at once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`dump`](Self::dump).
+    fn dump_as<T>(
+        &mut self,
+        request: &Request,
+        read: impl FnMut(Message) -> T,
+    ) -> Result<Vec<T>, RequestError>
+    where
+        Self: Sized,
+    {
+        Ok(self.dump(request)?.into_iter().map(read).collect())
+    }
 }
 
 impl Transport for Connection {
@@ -26,5 +42,13 @@ impl Transport for Connection {
 
     fn dump(&mut self, request: &Request) -> Result<Vec<Message>, RequestError> {
         Self::dump(self, request)
+    }
+
+    fn dump_as<T>(
+        &mut self,
+        request: &Request,
+        read: impl FnMut(Message) -> T,
+    ) -> Result<Vec<T>, RequestError> {
+        Self::dump_as(self, request, read)
     }
 }
