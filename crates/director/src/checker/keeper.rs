@@ -223,6 +223,7 @@ impl<T: Transport> Keeper<T> {
 
     /// Takes the director's services out of the table.
     pub(crate) fn clear(&mut self) -> Outcome {
+        self.record.recall();
         let outcome = self.pursue(&Arc::default(), &Finishing::new(), Look::Read);
         if outcome.is_complete() {
             self.record.forget();

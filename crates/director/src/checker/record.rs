@@ -20,6 +20,8 @@ pub(crate) struct Record {
     table: Arc<Table>,
     /// What others are called, which earlier tables had.
     earlier: BTreeSet<String>,
+    /// Some have been announced, and are in the file alone.
+    announced: bool,
 }
 
 impl Record {
@@ -37,8 +39,8 @@ impl Record {
         };
         Self {
             file: Some(file),
-            table: Arc::default(),
             earlier,
+            ..Self::default()
         }
     }
 
@@ -55,12 +57,23 @@ impl Record {
     /// afterwards.
     pub(crate) fn announce<'k>(&mut self, services: impl IntoIterator<Item = &'k ServiceKey>) {
         self.earlier.clear();
+        self.announced = true;
         self.write(services);
     }
 
     /// Its services are those that were announced.
     pub(crate) fn confirm(&mut self, table: &Arc<Table>) {
         self.table = Arc::clone(table);
+        self.announced = false;
+    }
+
+    /// If what was announced has never been confirmed, only the file has it.
+    pub(crate) fn recall(&mut self) {
+        if self.announced
+            && let Some(directory) = self.file.as_deref().and_then(Path::parent)
+        {
+            *self = Self::open(directory);
+        }
     }
 
     /// The services of `table` are put in the kernel's soon.

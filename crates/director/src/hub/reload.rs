@@ -224,7 +224,10 @@ impl Hub {
             Output::Abort(Party::Routers) => self.sides.routers(routers::Order::Abort(number)),
             Output::Commit(Party::Checker) => {
                 self.decided();
-                if self.fresh.remove(&Party::Checker) {
+                if !self.sides.has(Party::Checker) {
+                    // Its successor is told as part of this.
+                    self.fresh.insert(Party::Checker);
+                } else if self.fresh.remove(&Party::Checker) {
                     self.supply_as(Party::Checker, number, Vec::new());
                 } else {
                     self.commit_checker(number);

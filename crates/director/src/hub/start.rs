@@ -97,6 +97,8 @@ impl Claim {
     reason = "plain settings, built by callers"
 )]
 pub struct Options {
+    /// Processes that were made for it already. Where they are not needed, they end while the claim holds.
+    pub nursery: Nursery,
     /// That of the first configuration.
     pub claim: Claim,
     /// The first configuration.
@@ -109,8 +111,6 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// What runs where.
     pub mode: Mode,
-    /// Processes that were made for that already.
-    pub nursery: Nursery,
 }
 
 /// What runs where.

@@ -75,8 +75,9 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
     let (teller, notices) = mpsc::unbounded_channel();
     let (met, when_met) = oneshot::channel();
     let (over, ended) = oneshot::channel::<()>();
-    // It is there as long as this side is, even if nobody comes.
+    // It is there as long as this side is, even if nobody comes; and until then the parent sees no end either.
     let _there = meeting.listener.clone();
+    let stream = meeting.stream.as_ref().map(StdUnixStream::try_clone);
     let link = thread::Builder::new().name("link".to_owned());
     let link = link.spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -100,11 +101,11 @@ pub(crate) fn serve<O: ToSide, N: ToParent>(
         }
     };
     if when_met.blocking_recv().is_ok() {
-        drop(held);
+        drop((held, stream));
         run(queue, teller);
     } else {
         drop(run);
-        drop(held);
+        drop((held, stream));
     }
     drop(over);
     match link.join() {

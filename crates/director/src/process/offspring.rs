@@ -12,7 +12,7 @@ use std::process;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use rustix::process::{getpid, pidfd_open, pidfd_send_signal, setpgid, waitid};
 use rustix::stdio::dup2_stdin;
@@ -31,7 +31,7 @@ const LONGEST: u32 = 64 << 10;
 const PREPARING: Duration = Duration::from_secs(30);
 
 /// One that is not needed has so long to end, and to undo what it has prepared.
-const ENDING: Duration = Duration::from_secs(10);
+const ENDING: Duration = PREPARING;
 
 /// A process that waits to be told what to be: see [`Offspring::begin`]. Dropped before, it ends, which is waited for.
 #[derive(Debug)]
@@ -62,7 +62,10 @@ impl Waiting {
         let Self { handle, stream, .. } = self;
         drop(stream);
         let patience = Timespec::try_from(ENDING).map_err(|_| Errno::INVAL)?;
-        poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience))?;
+        retry_on_intr(|| {
+            let ended = PollFd::new(&handle, PollFlags::IN);
+            poll(&mut [ended], Some(&patience))
+        })?;
         waitid(
             WaitId::PidFd(handle.as_fd()),
             WaitIdOptions::EXITED | WaitIdOptions::NOHANG,

@@ -54,5 +54,6 @@ fn main() -> ExitCode {
         opening::a_start_that_is_killed_does_not_disturb_the_next,
         opening::a_start_that_is_ended_leaves_nothing,
         opening::a_restart_changes_nothing,
+        opening::a_checker_that_dies_before_it_is_told_is_replaced,
     ])
 }

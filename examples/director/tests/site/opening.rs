@@ -1,5 +1,6 @@
 //! A start whose table is filled before anything else is there, where no virtual router is configured.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,10 +16,13 @@ const SERVICES: u8 = 250;
 /// A service has two servers.
 const ALL: usize = 750;
 
+/// A process of which nothing has changed when it was looked at so often waits.
+const STILL: u32 = 50;
+
 /// How often a table may be full before it is seen.
 const TRIES: u8 = 20;
 
-/// From too few for its control socket to enough for all of it; each of them would take a minute more.
+/// From too few for its control socket to enough for all of it; all numbers in between would take a minute more.
 const DESCRIPTORS: [u16; 11] = [8, 11, 13, 14, 16, 19, 22, 25, 28, 32, 40];
 
 fn configuration(services: u8) -> String {
@@ -208,5 +212,35 @@ pub(crate) fn a_restart_changes_nothing() {
             expect(host, 0, "after the end")?;
         }
         Ok(())
+    });
+}
+
+/// Its table is there, and stays; another checker takes it over.
+pub(crate) fn a_checker_that_dies_before_it_is_told_is_replaced() {
+    run(|host| {
+        let director = start_and_stop_at_the_filling(host)?;
+        wait_until_filled(host)?;
+        let parent = director.child().pid();
+        let others = || host.processes().into_iter().filter(|pid| *pid != parent);
+        // It has said that it is prepared, and waits: nothing changes with it.
+        let (mut last, mut same) = (Vec::new(), 0);
+        wait_until("the checker to wait", PATIENCE, || {
+            let now: Vec<_> = others()
+                .map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok())
+                .collect();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+            same >= STILL
+        })?;
+        for pid in others() {
+            host.signal(pid, Signal::Kill)?;
+        }
+        director.child().signal(Signal::Cont)?;
+        let log = director.child().log();
+        log.wait_for("is running", PATIENCE / 2)?;
+        expect(host, ALL, "after the death of a checker")?;
+        wait_for_processes(host, 4)?;
+        director.stop(PATIENCE)?;
+        expect(host, 0, "after the end")
     });
 }

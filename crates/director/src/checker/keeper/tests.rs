@@ -225,3 +225,12 @@ fn what_a_filling_lacks_is_a_doubt() {
     assert!(outcome.is_complete() && outcome.read.is_some());
     assert!(kernel_has(&mut keeper, &whole));
 }
+
+#[test]
+fn what_was_only_filled_is_cleared() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::new(Client::new(Kernel::new()), Record::open(directory.path()));
+    keeper.fill(&[key(80)], [Table::clone(&table(&[80], &[21]))]);
+    assert!(keeper.clear().is_complete());
+    assert!(kernel_has(&mut keeper, &Table::new()));
+}
