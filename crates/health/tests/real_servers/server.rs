@@ -109,6 +109,11 @@ impl Server {
         let Self { child, place } = self;
         child.terminate(BOUND).unwrap();
         drop(child);
+        // One that it has forked for a connection has its listening socket too.
+        wait_until("its processes to end", BOUND, || {
+            place.host.processes().is_empty()
+        })
+        .unwrap();
         let result = place.check(port, check);
         assert!(matches!(result, Err(CheckError::Refused)), "{result:?}");
     }
