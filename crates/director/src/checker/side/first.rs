@@ -64,7 +64,7 @@ impl Side {
         self.check();
     }
 
-    /// Goes on with a table that has been filled already.
+    /// Goes on with a table that has been filled already. The operator can wish nothing before the director runs.
     fn go_on(&mut self, opening: Opening, site: Arc<Site>) {
         let Opening {
             site: filled,
@@ -90,10 +90,6 @@ impl Side {
         self.busy = Some(Checked::now(&self.pools));
         self.returned(Ok(done));
         self.check();
-        if !self.wishes.is_empty() {
-            self.pools.override_servers(now, &self.wishes);
-            self.look_soon(now);
-        }
         if self.site.ipvs.sync.is_some() {
             self.daemons_due = true;
             self.look_at = Some(now);
